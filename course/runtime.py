@@ -1,0 +1,49 @@
+"""One call at the top of every lesson: seeds, dtype policy, figure style."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from course import precision as precision_module
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What ``setup`` chose. Prints as one line."""
+
+    seed: int
+    policy: str
+    reason: str
+    device: str
+
+    def __str__(self) -> str:
+        return f"seed {self.seed} · {self.policy} on {self.device}: {self.reason}"
+
+
+def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Setup:
+    """Seed Python, NumPy and TensorFlow, pick the dtype policy, and say what was chosen and why.
+
+    Args:
+        seed: any integer from 0 to 2**32 - 1.
+        precision: ``"auto"`` (``mixed_float16`` on a GPU with tensor cores, else ``float32``),
+            ``"float32"``, ``"mixed_float16"`` (a GPU only) or ``"mixed_bfloat16"``.
+        quiet: do not print the line.
+
+    Raises:
+        ValueError: the precision is unknown or cannot run well on this device.
+    """
+    import keras
+
+    from course import plots
+
+    device = precision_module.find_device()
+    choice = precision_module.choose(precision, device)
+    keras.utils.set_random_seed(seed)
+    keras.config.set_dtype_policy(choice.policy)
+    plots.use_style()
+    name = device.name if device.kind == "GPU" else f"a CPU with {os.cpu_count()} cores"
+    chosen = Setup(seed, choice.policy, choice.reason, name)
+    if not quiet:
+        print(chosen)
+    return chosen
