@@ -46,7 +46,7 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
     directory = data_dir()
     directory.mkdir(parents=True, exist_ok=True)
     builder = tfds.builder(name, data_dir=directory, try_gcs=False)
-    if not builder.data_dir.exists():
+    if not Path(builder.data_dir).exists():
         from course.datasets.base import OfflineBuilder
 
         if not isinstance(builder, OfflineBuilder):
