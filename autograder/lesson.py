@@ -223,8 +223,13 @@ def _check_regions(cell: NotebookNode, where: str) -> None:
             raise CourseError(f"{where}: `{begin}` and `{end}` do not pair up.")
         if wanted and begin not in lines:
             raise CourseError(f"{where}: the answer must stand between `{begin}` and `{end}`.")
-    if is_solution and BEGIN_HIDDEN in lines or not is_solution and BEGIN_SOLUTION in lines:
+    if (is_solution and BEGIN_HIDDEN in lines) or (not is_solution and BEGIN_SOLUTION in lines):
         raise CourseError(f"{where}: solutions and hidden tests cannot share a cell.")
+    if not is_solution and lines[0] == BEGIN_HIDDEN:
+        raise CourseError(
+            f"{where}: {cell.metadata['grade_id']} shows nothing to the student: begin it with a "
+            "comment that says what is checked."
+        )
     points = cell.metadata.get("points")
     if not is_solution and not (isinstance(points, int | float) and points > 0):
         raise CourseError(f"{where}: points must be a positive number, not {points!r}.")

@@ -1,0 +1,162 @@
+"""The `autograder` command."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from autograder.errors import CourseError
+
+app = typer.Typer(
+    help="Build lessons, prove their tests, grade submissions, report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+console = Console()
+errors = Console(stderr=True)
+
+Names = Annotated[list[str] | None, typer.Argument(help="Lessons, such as 07_chest_xrays.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
+
+
+def course_root() -> Path:
+    """The repository: the nearest folder upwards that holds ``nbgrader_config.py``.
+
+    Raises:
+        CourseError: this is not inside the repository.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+            return folder
+    raise CourseError(
+        f"{here} is not inside a course: run this in the folder that holds nbgrader_config.py."
+    )
+
+
+def progress() -> Progress:
+    """A progress bar with counts and times, on stderr so that stdout stays clean."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=errors,
+    )
+
+
+def _lessons(names: list[str] | None):
+    from autograder.lesson import all_lessons, lesson_folders, read_lesson
+
+    root = course_root()
+    if not names:
+        return all_lessons(root)
+    known = {folder.name: folder for folder in lesson_folders(root)}
+    for name in names:
+        if Path(name).name not in known:
+            raise CourseError(f"There is no lesson {name!r}. Lessons are: {', '.join(known)}.")
+    return [read_lesson(known[Path(name).name]) for name in names]
+
+
+@app.command()
+def build(
+    names: Names = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; fail if anything would change.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Execute unchanged lessons too.")] = False,
+) -> None:
+    """Make the instructor notebooks, the students' lessons and the tables of lessons."""
+    from autograder import build as building
+
+    try:
+        from autograder import tables
+    except ImportError:
+        tables = None
+
+    lessons = _lessons(names)
+    if check:
+        problems = [problem for lesson in lessons for problem in building.check(lesson)]
+        if not names and tables:
+            problems += tables.check(course_root())
+        for problem in problems:
+            errors.print(problem, markup=False, highlight=False)
+        console.print(f"{len(lessons)} lessons checked, {len(problems)} differences.")
+        raise typer.Exit(1 if problems else 0)
+    with progress() as bar:
+        for lesson in lessons:
+            task = bar.add_task(lesson.name, total=None)
+            executed = building.build(
+                lesson,
+                force=force,
+                on_cell=lambda done, total, task=task: bar.update(
+                    task, completed=done, total=total
+                ),
+            )
+            bar.update(task, completed=1, total=1)
+            bar.console.print(
+                f"{lesson.name}: {'executed and ' if executed else ''}released, "
+                f"{len(lesson.exercises)} exercises, {lesson.points:g} points."
+            )
+    if tables:
+        tables.write(course_root())
+
+
+@app.command()
+def prove(
+    names: Names = None,
+    as_json: AsJson = False,
+    workers: Annotated[
+        int, typer.Option(help="How many notebooks run at a time.", min=1)
+    ] = os.cpu_count() or 1,
+) -> None:
+    """Run the tests against right answers, blank ones and known mistakes."""
+    from autograder.prove import prove as run_proofs
+    from autograder.prove import variants
+
+    lessons = _lessons(names)
+    total = sum(1 for lesson in lessons for _ in variants(lesson))
+    with progress() as bar:
+        task = bar.add_task("Proving", total=total)
+
+        def report(proof) -> None:
+            bar.advance(task)
+            if not as_json and not proof.holds:
+                for problem in proof.problems:
+                    bar.console.print(
+                        f"{proof.lesson} · {proof.variant}: {problem}", markup=False, soft_wrap=True
+                    )
+
+        proofs = run_proofs(lessons, workers, report)
+    if as_json:
+        for proof in proofs:
+            print(json.dumps(proof.to_json()))
+    else:
+        held = sum(proof.holds for proof in proofs)
+        console.print(f"{held} of {len(proofs)} proofs hold, {len(lessons)} lessons.")
+    raise typer.Exit(0 if all(proof.holds for proof in proofs) else 1)
+
+
+def main() -> None:
+    """Run the command; an error that a person can act on is one message, not a traceback."""
+    try:
+        app()
+    except CourseError as error:
+        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
+        sys.exit(2)

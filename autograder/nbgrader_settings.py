@@ -1,0 +1,78 @@
+"""The repository as an nbgrader course: folders, database and the steps of its pipeline."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from pathlib import Path
+
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import ClearOutput
+from traitlets.config import Config
+
+from autograder.lesson import lesson_folders, source_path
+from autograder.preprocessors import KeepResults
+
+CLASS_VARIABLE = "COURSE_CLASS_DIR"
+
+
+def class_dir(root: Path) -> Path:
+    """Where everything of a class is kept: ``$COURSE_CLASS_DIR``, or ``class/`` in the repo."""
+    return Path(os.environ.get(CLASS_VARIABLE) or root / "class").resolve()
+
+
+def configure(
+    c: Config, root: Path, class_folder: Path | None = None, release: Path | None = None
+) -> Config:
+    """Fill in nbgrader's configuration for the course at ``root``.
+
+    Args:
+        c: the configuration to change.
+        root: the repository.
+        class_folder: where submissions, grades and feedback are; ``class_dir(root)`` by default.
+        release: where lessons are released to; ``lessons/`` by default.
+    """
+    root = Path(root).resolve()
+    classes = class_folder or class_dir(root)
+    classes.mkdir(parents=True, exist_ok=True)
+    _find_alembic()
+
+    # nbgrader joins each step's directory to the root, and an absolute path stays as it is.
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.course_id = "deep_learning"
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = str(release or "lessons")
+    for step in ("submitted", "autograded", "feedback"):
+        c.CourseDirectory[f"{step}_directory"] = _from_root(classes / step, root)
+    c.CourseDirectory.db_url = f"sqlite:///{classes / 'gradebook.db'}"
+    # An absolute path is a pattern that matches one file: the sources stay at home, while a module
+    # beside an instructor's own notebook travels with it. nbgrader writes "no student" as a dot.
+    c.CourseDirectory.ignore = [
+        ".ipynb_checkpoints",
+        "*.pyc",
+        "__pycache__",
+        ".pytest_cache",
+        *(
+            os.path.join(glob.escape(str(root / "solutions")), ".", folder.name, source.name)
+            for folder in lesson_folders(root)
+            if (source := source_path(folder))
+        ),
+    ]
+    c.ExportPlugin.to = str(classes / "grades.csv")
+
+    steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
+    steps.insert(steps.index(ClearOutput), KeepResults)
+    c.GenerateAssignment.preprocessors = steps
+    return c
+
+
+def _find_alembic() -> None:
+    """nbgrader calls `alembic` by name, and it stands beside this Python, in the PATH or not."""
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
+
+
+def _from_root(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)

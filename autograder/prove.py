@@ -1,0 +1,149 @@
+"""Prove a lesson's tests: right answers get all points, wrong ones lose some."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+
+from nbformat import NotebookNode
+
+from autograder.examine import GRADED, Examination, examine
+from autograder.instructor import make_instructor_notebook
+from autograder.lesson import Lesson, explanation
+from autograder.rebuild import Answers, references, stubs
+
+REFERENCE, BLANK = "reference", "blank"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Answers whose outcome the author has promised.
+
+    ``kind`` is reference, blank, misconception or alternative; ``exercise`` is the one that the
+    latter two are about, ``tests`` its test cells.
+    """
+
+    lesson: str
+    kind: str
+    answers: Answers
+    exercise: str = ""
+    number: int = 0
+    text: str = ""
+    tests: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.exercise} {self.kind} {self.number}" if self.exercise else self.kind
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A variant's outcome; it holds if there are no problems."""
+
+    lesson: str
+    variant: str
+    text: str
+    score: float
+    max_score: float
+    seconds: float
+    problems: list[str] = field(default_factory=list)
+    messages: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems
+
+    def to_json(self) -> dict:
+        return asdict(self) | {"holds": self.holds}
+
+
+def variants(lesson: Lesson) -> Iterator[Variant]:
+    """Every variant of a lesson's answers that must be proven."""
+    instructor = make_instructor_notebook(lesson)
+    right = references(instructor)
+    yield Variant(lesson.name, REFERENCE, right)
+    yield Variant(lesson.name, BLANK, stubs(instructor))
+    for exercise in lesson.exercises:
+        tests = tuple(test.metadata["grade_id"] for test in exercise.tests)
+        for kind in ("misconception", "alternative"):
+            for number, cell in enumerate(getattr(exercise, f"{kind}s"), 1):
+                answers = right | {exercise.name: cell.source}
+                yield Variant(
+                    lesson.name, kind, answers, exercise.name, number, explanation(cell), tests
+                )
+
+
+def judge(variant: Variant, examination: Examination) -> Proof:
+    """Hold an outcome against what the author promised."""
+    lost = {
+        name: cell.message
+        for name, cell in examination.cells.items()
+        if cell.score is not None and cell.score < cell.max_score
+    }
+    problems = list(_problems(variant, examination, lost))
+    return Proof(
+        variant.lesson,
+        variant.name,
+        variant.text,
+        examination.score,
+        examination.max_score,
+        round(examination.seconds, 2),
+        problems,
+        lost,
+    )
+
+
+def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) -> Iterator[str]:
+    if examination.status != GRADED:
+        yield f"ended as {examination.status}: {examination.message}"
+    if variant.kind in {REFERENCE, "alternative"}:
+        yield from (f"a right answer fails {name}: {message}" for name, message in lost.items())
+    elif variant.kind == BLANK:
+        if examination.score:
+            yield f"an untouched lesson scores {examination.score:g} points"
+    else:
+        if not lost:
+            yield "survived: a wrong answer gets all points"
+        elif not lost.keys() & set(variant.tests):
+            yield f"caught only by tests of other exercises: {', '.join(lost)}"
+        elif lost.keys() - set(variant.tests):
+            others = ", ".join(sorted(lost.keys() - set(variant.tests)))
+            yield f"also fails other exercises, which must not depend on this one: {others}"
+        crashed = [m for m in lost.values() if m.startswith("The answer itself did not run")]
+        if crashed:
+            yield f"is not a mistake that runs: {crashed[0]}"
+
+
+def prove(
+    lessons: list[Lesson],
+    workers: int = 2,
+    on_proof: Callable[[Proof], None] | None = None,
+) -> list[Proof]:
+    """Run every variant of every lesson, several at a time.
+
+    Args:
+        lessons: the lessons.
+        workers: how many notebooks run at the same time.
+        on_proof: called with each outcome as it comes.
+
+    Returns:
+        The outcomes, in the order of the lessons' cells.
+    """
+    work = [
+        (variant, make_instructor_notebook(lesson))
+        for lesson in lessons
+        for variant in variants(lesson)
+    ]
+    proofs: dict[int, Proof] = {}
+    with ProcessPoolExecutor(workers) as pool:
+        futures = {pool.submit(_prove, *job): index for index, job in enumerate(work)}
+        for future in as_completed(futures):
+            proof = proofs[futures[future]] = future.result()
+            if on_proof:
+                on_proof(proof)
+    return [proofs[index] for index in range(len(work))]
+
+
+def _prove(variant: Variant, instructor: NotebookNode) -> Proof:
+    return judge(variant, examine(instructor, variant.answers))

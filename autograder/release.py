@@ -1,0 +1,50 @@
+"""Release a lesson to students with nbgrader, through its Python interface."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+from nbgrader.apps.api import NbGraderAPI
+from traitlets.config import Config
+
+from autograder.errors import CourseError
+from autograder.nbgrader_settings import configure
+
+
+def nbgrader_api(
+    root: Path, class_folder: Path | None = None, release: Path | None = None
+) -> NbGraderAPI:
+    """nbgrader's interface to the course at ``root``; see ``configure`` for the folders."""
+    api = NbGraderAPI(config=configure(Config(), root, class_folder, release))
+    return api
+
+
+def succeed(result: dict, doing: str) -> None:
+    """Raise what nbgrader reports as failed.
+
+    Raises:
+        CourseError: with the end of nbgrader's log.
+    """
+    if not result["success"]:
+        report = result.get("log") or result.get("error") or "nbgrader gave no reason"
+        raise CourseError(f"{doing} failed:\n{report.strip()[-4000:]}")
+
+
+def release_notebook(root: Path, assignment: str, release: Path | None = None) -> None:
+    """Write an assignment's student version, as ``nbgrader generate_assignment`` does.
+
+    The gradebook is left alone: a throw-away one stands in for it, so that rebuilding a lesson
+    never depends on who has handed in.
+
+    Args:
+        root: the repository.
+        assignment: a folder of ``solutions/`` with an instructor notebook.
+        release: the folder to write to; ``lessons/`` by default.
+
+    Raises:
+        CourseError: nbgrader refused.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        api = nbgrader_api(root, Path(folder), release)
+        succeed(api.generate_assignment(assignment, force=True), f"releasing {assignment}")

@@ -1,0 +1,86 @@
+"""What a test cell is worth after it has run. In doubt, nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+
+from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
+from nbgrader import utils
+
+FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
+
+
+@dataclass(frozen=True)
+class CellScore:
+    """Points for one test cell. ``score`` is None where a person has to give them."""
+
+    score: float | None
+    max_score: float
+    message: str = ""
+
+
+def score_cell(cell: NotebookNode) -> CellScore:
+    """The points for a test cell that has run.
+
+    Full points if it ended without an error. A number from 0 to the maximum as its last value is
+    partial credit, as in nbgrader; any other value there gives nothing, where nbgrader would give
+    everything. What the cell writes to stderr does not matter.
+    """
+    maximum = float(cell.metadata["nbgrader"]["points"])
+    if cell.cell_type != "code" or utils.is_solution(cell):
+        return CellScore(None, maximum, "A person gives these points.")
+    if cell.execution_count is None:
+        return CellScore(0.0, maximum, error_message(cell) or "This test did not run.")
+    message = error_message(cell)
+    if message is not None:
+        return CellScore(0.0, maximum, message)
+    values = [output for output in cell.outputs if output.output_type == "execute_result"]
+    if not values:
+        return CellScore(maximum, maximum)
+    return _partial_credit(values[-1].data.get("text/plain", ""), maximum)
+
+
+def _partial_credit(text: str, maximum: float) -> CellScore:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if 0 <= value <= maximum:
+        return CellScore(value, maximum, "" if value == maximum else f"Partial credit: {value:g}.")
+    return CellScore(
+        0.0, maximum, f"The test's last value is {text[:80]}, not a number from 0 to {maximum:g}."
+    )
+
+
+def error_output(cell: NotebookNode) -> NotebookNode | None:
+    """The error that a code cell ended with, or None."""
+    errors = [output for output in cell.get("outputs", ()) if output.output_type == "error"]
+    return errors[-1] if errors else None
+
+
+def error_message(cell: NotebookNode) -> str | None:
+    """The error that a cell ended with, in words for a student: an assertion's own message, or
+    the error's type and text. None where there was no error."""
+    error = error_output(cell)
+    if error is None:
+        return None
+    text = strip_ansi(error.evalue).strip()
+    if error.ename == "AssertionError":
+        return text or "An assertion failed, without a message."
+    return f"{error.ename}: {text}" if text else error.ename
+
+
+def answer_line(cell: NotebookNode, solution: NotebookNode) -> int | None:
+    """The line of the answer where the error of a test cell came from, or None."""
+    error = error_output(cell)
+    if error is None or solution.execution_count is None:
+        return None
+    lines = [
+        int(line)
+        for count, line in FRAME.findall(strip_ansi("\n".join(error.traceback)))
+        if int(count) == solution.execution_count
+    ]
+    return lines[-1] if lines else None
