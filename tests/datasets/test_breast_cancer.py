@@ -29,8 +29,9 @@ def test_it_is_what_scikit_learn_ships(loaded):
 
     bunch = load_breast_cancer()
     ours = loaded[0]["features"].numpy()
-    order, reference = np.lexsort(ours.T), np.lexsort(bunch.data.T)
-    np.testing.assert_array_equal(ours[order], bunch.data[reference])
+    expected = bunch.data.astype("float32")
+    order, reference = np.lexsort(ours.T), np.lexsort(expected.T)
+    np.testing.assert_array_equal(ours[order], expected[reference])
     np.testing.assert_array_equal(loaded[0]["label"].numpy()[order], bunch.target[reference])
     assert loaded[1].metadata["feature_names"] == list(bunch.feature_names)
 

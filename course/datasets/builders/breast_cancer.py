@@ -32,12 +32,11 @@ _CITATION = """
 class BreastCancer(OfflineBuilder):
     """Wisconsin Diagnostic Breast Cancer, from scikit-learn.
 
-    One split, ``train``, of 569 examples: ``features`` of shape (30,), float64, in the order of
+    One split, ``train``, of 569 examples: ``features`` of shape (30,), float32, in the order of
     ``builder.info.metadata["feature_names"]``, and ``label``, 0 for malignant and 1 for benign.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "As scikit-learn ships it."}
 
     def _info(self) -> tfds.core.DatasetInfo:
         from sklearn.datasets import load_breast_cancer
@@ -51,7 +50,7 @@ class BreastCancer(OfflineBuilder):
             license="CC BY 4.0",
             features=tfds.features.FeaturesDict(
                 {
-                    "features": tfds.features.Tensor(shape=(30,), dtype=np.float64),
+                    "features": tfds.features.Tensor(shape=(30,), dtype=np.float32),
                     "label": tfds.features.ClassLabel(names=["malignant", "benign"]),
                 }
             ),
