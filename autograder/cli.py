@@ -153,6 +153,77 @@ def prove(
     raise typer.Exit(0 if all(proof.holds for proof in proofs) else 1)
 
 
+ClassFolder = Annotated[
+    Path | None,
+    typer.Option("--class", help="The class's folder; class/ in the repository by default."),
+]
+
+
+@app.command()
+def grade(
+    assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
+    students: Annotated[
+        list[str] | None, typer.Option("--student", help="Only this student; may be repeated.")
+    ] = None,
+    class_folder: ClassFolder = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Grade unchanged submissions again.")
+    ] = False,
+    timeout: Annotated[int, typer.Option(help="Seconds for one cell.", min=1)] = 30,
+    as_json: AsJson = False,
+) -> None:
+    """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback."""
+    from autograder.grade import Grading
+    from autograder.table import grade_table
+
+    grading = Grading(course_root(), Path(assignment).name, class_folder, timeout)
+    everyone = grading.students()
+    for student in students or ():
+        if student not in everyone:
+            raise CourseError(
+                f"No student {student!r} in {grading.submitted}. "
+                f"Students are: {', '.join(everyone)}."
+            )
+    chosen = students or everyone
+    results = []
+    with progress() as bar:
+        task = bar.add_task(f"Grading {grading.assignment}", total=len(chosen))
+        for result in grading.grade(chosen, force):
+            results.append(result)
+            bar.advance(task)
+            if as_json:
+                print(json.dumps(result.to_json()), flush=True)
+    if not as_json:
+        console.print(grade_table(results))
+        console.print(f"Feedback: {grading.classes / 'feedback'}", soft_wrap=True)
+        console.print(f"Gradebook: {grading.classes / 'gradebook.db'}", soft_wrap=True)
+
+
+@app.command()
+def demo() -> None:
+    """Release a lesson, make a small class that answers it well and badly, and grade it."""
+    from autograder.demo import DEMO_LESSON, TIMEOUT, make_class
+    from autograder.grade import Grading
+    from autograder.table import grade_table
+
+    root = course_root()
+    classes = root / "class" / "demo"
+    console.print(f"Releasing {DEMO_LESSON} and making a class of it in {classes}", soft_wrap=True)
+    notes = make_class(root, classes)
+    grading = Grading(root, DEMO_LESSON, classes, TIMEOUT)
+    with progress() as bar:
+        task = bar.add_task(f"Grading {len(notes)} submissions", total=len(notes))
+        results = []
+        for result in grading.grade(list(notes), force=True):
+            results.append(result)
+            bar.advance(task)
+    console.print(grade_table(results, notes))
+    first = next(iter(notes))
+    console.print(f"Feedback, for example: {grading.feedback(first)[0]}", soft_wrap=True)
+    console.print(f"Gradebook: {classes / 'gradebook.db'}", soft_wrap=True)
+    console.print("Open the lessons with: make lab")
+
+
 def main() -> None:
     """Run the command; an error that a person can act on is one message, not a traceback."""
     try:

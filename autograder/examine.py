@@ -6,9 +6,12 @@ again with that answer left blank, so the other exercises are still graded.
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
 import tempfile
 import time
+from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -24,6 +27,8 @@ from autograder.scoring import CellScore, answer_line, error_message, score_cell
 
 # nbgrader's default. A lesson is graded in seconds; the rest is for slow machines.
 CELL_TIMEOUT = 30
+
+UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 GRADED, TIMEOUT, DIED, ERROR = "graded", "timeout", "died", "error"
 
@@ -61,6 +66,7 @@ def examine(
     answers: Answers,
     files: Path | None = None,
     timeout: int = CELL_TIMEOUT,
+    elsewhere: Set[str] = frozenset(),
 ) -> Examination:
     """Grade answers against an instructor's notebook.
 
@@ -69,6 +75,8 @@ def examine(
         answers: text by ``grade_id``.
         files: a folder whose files the notebook may read or import; they are copied.
         timeout: seconds for one cell.
+        elsewhere: names that the student defined in cells that do not take part; a failure for
+            the lack of one is explained.
     """
     start = time.monotonic()
     blank = stubs(instructor)
@@ -88,7 +96,7 @@ def examine(
     if stops:
         first = next(iter(stops.values()))
         examination.status, examination.message = first.status, first.message
-    examination.cells = _score(notebook, blank)
+    examination.cells = _score(notebook, blank, elsewhere)
     return examination
 
 
@@ -123,7 +131,8 @@ def _run(
             config=socket_config(sockets),
         )
         try:
-            client.execute(env=kernel_environment())
+            # What a kernel says while it is being ended is noise in an instructor's terminal.
+            client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL)
         except CellTimeoutError:
             return Stop(running, TIMEOUT, f"It ran for more than {timeout} seconds.")
         except DeadKernelError:
@@ -144,23 +153,29 @@ def _write_stops(notebook: NotebookNode, stops: dict[int, Stop]) -> None:
     for index, stop in stops.items():
         cell = notebook.cells[index]
         cell.metadata["tags"].remove("skip-execution")
-        name = "TimeoutError" if stop.status == TIMEOUT else "ProcessDied"
         message = f"This answer was stopped. {stop.message}"
-        cell.outputs = [new_output("error", ename=name, evalue=message, traceback=[message])]
+        # The name is the one whose message is shown as it is.
+        cell.outputs = [
+            new_output("error", ename="AssertionError", evalue=message, traceback=[message])
+        ]
 
 
 def _broken(notebook: NotebookNode, stop: Stop, seconds: float) -> Examination:
     """A cell of the lesson itself was cut short: nobody's answer is to blame."""
     message = f"A cell of the lesson itself was stopped. {stop.message}"
-    cells = {
+    return Examination(notebook, ERROR, seconds, message, nothing(notebook, message))
+
+
+def nothing(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
+    """No points for any test cell of a notebook, for one reason."""
+    return {
         grade_id(cell): CellScore(0.0, float(cell.metadata["nbgrader"]["points"]), message)
         for cell in notebook.cells
         if utils.is_grade(cell)
     }
-    return Examination(notebook, ERROR, seconds, message, cells)
 
 
-def _score(notebook: NotebookNode, blank: Answers) -> dict[str, CellScore]:
+def _score(notebook: NotebookNode, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
     scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if utils.is_grade(cell)}
     for group in groups(notebook):
         if group.solution is None:
@@ -170,12 +185,16 @@ def _score(notebook: NotebookNode, blank: Answers) -> dict[str, CellScore]:
             test = notebook.cells[index]
             name = grade_id(test)
             if scores[name].score != scores[name].max_score:
-                scores[name] = _explain(scores[name], test, solution, blank)
+                scores[name] = _explain(scores[name], test, solution, blank, elsewhere)
     return scores
 
 
 def _explain(
-    score: CellScore, test: NotebookNode, solution: NotebookNode, blank: Answers
+    score: CellScore,
+    test: NotebookNode,
+    solution: NotebookNode,
+    blank: Answers,
+    elsewhere: Set[str],
 ) -> CellScore:
     """Say where a failure came from: no answer, an answer that did not run, or a line of it."""
     message = score.message
@@ -185,4 +204,10 @@ def _explain(
         message = f"The answer itself did not run. {failure}"
     elif line := answer_line(test, solution):
         message = f"{message} (line {line} of the answer)"
+    lacking = UNDEFINED.search(message)
+    if lacking and lacking[1] in elsewhere:
+        message += (
+            f" You define {lacking[1]} in another cell, and grading runs only the answer cells: "
+            "move it into the answer."
+        )
     return CellScore(score.score, score.max_score, message)

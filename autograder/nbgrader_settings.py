@@ -7,12 +7,21 @@ import os
 import sys
 from pathlib import Path
 
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import ClearOutput
+from nbgrader.preprocessors import AssignLatePenalties, ClearOutput, GetGrades
 from traitlets.config import Config
 
 from autograder.lesson import lesson_folders, source_path
-from autograder.preprocessors import KeepResults
+from autograder.preprocessors import (
+    ExamineNotebook,
+    FeedbackView,
+    KeepResults,
+    LimitBytes,
+    RebuildNotebook,
+    SanitizeOutputs,
+    SaveScores,
+)
 
 CLASS_VARIABLE = "COURSE_CLASS_DIR"
 
@@ -64,6 +73,19 @@ def configure(
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
     steps.insert(steps.index(ClearOutput), KeepResults)
     c.GenerateAssignment.preprocessors = steps
+    c.Autograde.sanitize_preprocessors = [RebuildNotebook]
+    c.Autograde.autograde_preprocessors = [
+        ExamineNotebook,
+        LimitBytes,
+        SaveScores,
+        AssignLatePenalties,
+    ]
+    c.GenerateFeedback.preprocessors = [
+        GetGrades,
+        FeedbackView,
+        SanitizeOutputs,
+        CSSHTMLHeaderPreprocessor,
+    ]
     return c
 
 

@@ -5,11 +5,24 @@
 
 from __future__ import annotations
 
-from nbconvert.exporters.exporter import ResourcesDict
-from nbformat import NotebookNode
-from nbgrader.preprocessors import NbGraderPreprocessor
+import json
+from dataclasses import replace
+from pathlib import Path
 
+import nbformat
+from nbconvert.exporters.exporter import ResourcesDict
+from nbconvert.preprocessors.sanitize import SanitizeHTML
+from nbformat import NotebookNode
+from nbformat.v4 import new_markdown_cell, new_output
+from nbgrader import utils
+from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Bool, Integer
+
+from autograder.examine import CELL_TIMEOUT, GRADED, Examination, examine, nothing
+from autograder.files import assignment_files
+from autograder.intake import Intake, collect
 from autograder.lesson import RESULT, tags
+from autograder.rebuild import grade_id, is_answer, rebuild
 
 
 def stated_result(cell: NotebookNode) -> str:
@@ -36,4 +49,135 @@ class KeepResults(NbGraderPreprocessor):
             cell.metadata["course"] = {"expected": stated_result(cell)}
             cell.metadata["editable"] = False
             cell.metadata["deletable"] = False
+        return cell, resources
+
+
+def instructor_notebook(preprocessor: NbGraderPreprocessor, resources: ResourcesDict) -> Path:
+    """Where the instructor's version of the notebook that is being converted stands."""
+    coursedir = preprocessor.parent.parent.coursedir
+    names = resources["nbgrader"]
+    folder = coursedir.format_path(coursedir.source_directory, ".", names["assignment"])
+    return Path(folder, f"{names['notebook']}.ipynb")
+
+
+class RebuildNotebook(NbGraderPreprocessor):
+    """Replace a submitted notebook by the instructor's with the student's answers in it."""
+
+    staged = Bool(
+        False,
+        help="The notebooks come from `autograder grade`, which notes in them what it found. "
+        "Never for notebooks that come from students.",
+    ).tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        instructor = nbformat.read(instructor_notebook(self, resources), as_version=4)
+        intake = collect(nb, instructor)
+        if self.staged:
+            intake = replace(
+                Intake.from_json(nb.metadata["course"]["intake"]), answers=intake.answers
+            )
+        rebuilt = rebuild(instructor, intake.answers)
+        rebuilt.metadata["course"] = {"intake": intake.to_json()}
+        return rebuilt, resources
+
+
+class ExamineNotebook(NbGraderPreprocessor):
+    """Run a rebuilt notebook, and note in each test cell what it is worth and why."""
+
+    timeout = Integer(CELL_TIMEOUT, help="Seconds for one cell.").tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        path = instructor_notebook(self, resources)
+        instructor = nbformat.read(path, as_version=4)
+        answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
+        intake = Intake.from_json(nb.metadata["course"]["intake"])
+        if intake.status:
+            scores = nothing(nb, f"Not graded. {intake.message}")
+            examination = Examination(nb, intake.status, 0.0, intake.message, scores)
+        else:
+            with assignment_files(path.parent) as files:
+                examination = examine(instructor, answers, files, self.timeout, intake.elsewhere)
+        graded = examination.notebook
+        for cell in graded.cells:
+            score = examination.cells.get(grade_id(cell))
+            if score is not None:
+                cell.metadata["course"] = {"score": score.score, "message": score.message}
+        graded.metadata["course"] = {
+            "status": examination.status,
+            "message": examination.message,
+            "seconds": round(examination.seconds, 2),
+        }
+        return graded, resources
+
+
+class SaveScores(SaveAutoGrades):
+    """Write the noted scores into nbgrader's gradebook."""
+
+    def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        grade = self.gradebook.find_grade(
+            cell.metadata["nbgrader"]["grade_id"],
+            self.notebook_id,
+            self.assignment_id,
+            self.student_id,
+        )
+        grade.auto_score = cell.metadata["course"]["score"]
+        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        self.gradebook.db.commit()
+
+
+class FeedbackView(NbGraderPreprocessor):
+    """What a student may see of a graded notebook: a test's visible part, its points and its
+    message, and no traceback that would quote a hidden test."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        nb, resources = ClearHiddenTests(parent=self).preprocess(nb, resources)
+        graded = nb.metadata.get("course", {})
+        if graded.get("status", GRADED) != GRADED:
+            note = f"**{graded['status'].capitalize()}.** {graded['message']}"
+            nb.cells.insert(0, new_markdown_cell(note))
+        return super().preprocess(nb, resources)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if utils.is_grade(cell) and cell.cell_type == "code" and "course" in cell.metadata:
+            score, points = cell.metadata["course"]["score"], cell.metadata["nbgrader"]["points"]
+            message = cell.metadata["course"]["message"]
+            given = "Not graded yet." if score is None else f"{score:g} of {points:g} points."
+            cell.outputs = [new_output("stream", text=f"{given} {message}".strip())]
+        return cell, resources
+
+
+class SanitizeOutputs(SanitizeHTML):
+    """Take scripts and other active content out of what answers displayed."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if cell.cell_type == "code" or is_answer(cell):
+            return super().preprocess_cell(cell, resources, cell_index)
+        return cell, resources
+
+
+class LimitBytes(NbGraderPreprocessor):
+    """Keep outputs to a size that a browser can show."""
+
+    max_bytes = Integer(100_000, help="Bytes of one output that are kept.").tag(config=True)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        cell_outputs = cell.get("outputs", [])
+        for index, output in enumerate(cell_outputs):
+            size = len(json.dumps(output))
+            if size > self.max_bytes:
+                kept = output.text[: self.max_bytes] if output.output_type == "stream" else ""
+                note = f"{kept}\n[{size - len(kept)} more bytes of output were dropped.]\n"
+                cell_outputs[index] = new_output("stream", text=note)
         return cell, resources

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import tempfile
+import warnings
 from pathlib import Path
 
 from nbgrader.apps.api import NbGraderAPI
+from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.errors import CourseError
@@ -16,6 +18,8 @@ def nbgrader_api(
     root: Path, class_folder: Path | None = None, release: Path | None = None
 ) -> NbGraderAPI:
     """nbgrader's interface to the course at ``root``; see ``configure`` for the folders."""
+    # nbgrader's own objects set these off, and an instructor can do nothing about them.
+    warnings.filterwarnings("ignore", category=SAWarning)
     api = NbGraderAPI(config=configure(Config(), root, class_folder, release))
     return api
 

@@ -1,0 +1,196 @@
+"""Grade a class's submissions with nbgrader, one at a time, so that none can stop the others."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader.apps.api import NbGraderAPI
+
+from autograder.errors import CourseError
+from autograder.examine import CELL_TIMEOUT, ERROR
+from autograder.files import assignment_files
+from autograder.intake import Intake, read_answers, staged_notebook
+from autograder.nbgrader_settings import class_dir
+from autograder.release import nbgrader_api, succeed
+from autograder.results import Result, load, read_results, save
+
+# Results that were made by other rules are made again.
+RULES = 1
+
+
+class Grading:
+    """One assignment's grading: the instructor's notebooks, the class's folders, nbgrader."""
+
+    def __init__(
+        self,
+        root: Path,
+        assignment: str,
+        class_folder: Path | None = None,
+        timeout: int = CELL_TIMEOUT,
+    ) -> None:
+        """Find the assignment and make it known to the gradebook.
+
+        Args:
+            root: the repository.
+            assignment: a folder of ``solutions/`` with one notebook or more.
+            class_folder: the class's folder; ``class_dir(root)`` by default.
+            timeout: seconds for one cell.
+
+        Raises:
+            CourseError: there is no such assignment, or nbgrader refuses it.
+        """
+        self.root = Path(root).resolve()
+        self.assignment = assignment
+        self.classes = (class_folder or class_dir(self.root)).resolve()
+        self.timeout = timeout
+        self.source = self.root / "solutions" / assignment
+        self.instructors = self._read_instructors()
+        self.key = self._assignment_key()
+
+    def _read_instructors(self) -> dict[str, NotebookNode]:
+        paths = sorted(self.source.glob("*.ipynb"))
+        if not paths:
+            raise CourseError(
+                f"There is no assignment {self.assignment!r}: expected notebooks in {self.source}. "
+                "A lesson's notebook is made by `autograder build`."
+            )
+        return {path.stem: nbformat.read(path, as_version=4) for path in paths}
+
+    def _assignment_key(self) -> str:
+        digest = hashlib.sha256(f"rules {RULES} timeout {self.timeout}".encode())
+        for name, notebook in self.instructors.items():
+            code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+            digest.update("\0".join([name, *code]).encode())
+        with assignment_files(self.source) as folder:
+            for path in sorted(folder.rglob("*")):
+                if path.is_file():
+                    digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+        return digest.hexdigest()
+
+    @property
+    def submitted(self) -> Path:
+        return self.classes / "submitted"
+
+    def students(self) -> list[str]:
+        """Everyone who has a folder in ``submitted/``, with this assignment in it or not.
+
+        Raises:
+            CourseError: there are no submissions.
+        """
+        folders = self.submitted.iterdir() if self.submitted.is_dir() else []
+        names = sorted(
+            folder.name for folder in folders if folder.is_dir() and not folder.name.startswith(".")
+        )
+        if not names:
+            raise CourseError(
+                f"No submissions: expected {self.submitted}/STUDENT/{self.assignment}/"
+                f"{next(iter(self.instructors))}.ipynb."
+            )
+        return names
+
+    def feedback(self, student: str) -> list[Path]:
+        """A student's feedback pages."""
+        return sorted((self.classes / "feedback" / student / self.assignment).glob("*.html"))
+
+    def grade(self, students: list[str], force: bool = False) -> Iterator[Result]:
+        """Grade each student's submission and write feedback; results come as they are made.
+
+        A submission that has not changed since it was graded is not run again.
+
+        Args:
+            students: folders of ``submitted/``.
+            force: grade unchanged submissions too.
+        """
+        registered = False
+        for student in students:
+            intakes = {
+                name: read_answers(self.submitted / student / self.assignment, name, notebook)
+                for name, notebook in self.instructors.items()
+            }
+            key = self._submission_key(intakes)
+            path = self.classes / "results" / self.assignment / f"{student}.json"
+            result = None if force else load(path, key)
+            if result is None:
+                if not registered:
+                    self._register()
+                    registered = True
+                result = self._grade_one(student, intakes)
+                save(result, key, path)
+            yield result
+
+    def _submission_key(self, intakes: dict[str, Intake]) -> str:
+        digest = hashlib.sha256(self.key.encode())
+        for name, intake in intakes.items():
+            digest.update(repr((name, sorted(intake.answers.items()), intake.to_json())).encode())
+        return digest.hexdigest()
+
+    def _register(self) -> None:
+        """Make the assignment known to the gradebook, as ``nbgrader generate_assignment`` does,
+        without touching the released lesson."""
+        with tempfile.TemporaryDirectory() as folder:
+            api = nbgrader_api(self.root, self.classes, Path(folder))
+            result = api.generate_assignment(self.assignment, force=True)
+            if "Cannot add or remove cells" in result.get("log", ""):
+                raise CourseError(
+                    f"{self.assignment} has gained or lost graded cells since its first "
+                    "submission was graded, and nbgrader cannot change a graded assignment. "
+                    f"Move {self.classes / 'gradebook.db'} away and grade again."
+                )
+            succeed(result, f"registering {self.assignment}")
+
+    def _grade_one(self, student: str, intakes: dict[str, Intake]) -> Result:
+        with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.classes) as name:
+            staged = Path(name)
+            folder = staged / student / self.assignment
+            folder.mkdir(parents=True)
+            for notebook, intake in intakes.items():
+                nbformat.write(
+                    staged_notebook(self.instructors[notebook], intake),
+                    folder / f"{notebook}.ipynb",
+                )
+            self._copy_timestamp(student, folder)
+            api = self._api(staged)
+            graded = api.autograde(self.assignment, student, force=True)
+            if not graded["success"]:
+                return self._failed(student, graded)
+            notebooks = sorted(
+                (self.classes / "autograded" / student / self.assignment).glob("*.ipynb")
+            )
+            result = read_results(student, self.assignment, notebooks)
+            succeed(
+                api.generate_feedback(self.assignment, student, force=True),
+                f"feedback for {student}",
+            )
+        return result
+
+    def _api(self, staged: Path) -> NbGraderAPI:
+        api = nbgrader_api(self.root, self.classes)
+        api.coursedir.submitted_directory = (
+            str(staged.relative_to(self.root))
+            if (staged.is_relative_to(self.root))
+            else str(staged)
+        )
+        api.config.RebuildNotebook.staged = True
+        api.config.ExamineNotebook.timeout = self.timeout
+        return api
+
+    def _copy_timestamp(self, student: str, folder: Path) -> None:
+        stamp = self.submitted / student / self.assignment / "timestamp.txt"
+        if stamp.is_file() and not stamp.is_symlink() and stamp.stat().st_size < 100:
+            shutil.copy(stamp, folder)
+
+    def _failed(self, student: str, graded: dict) -> Result:
+        """nbgrader itself failed, which no submission should be able to cause."""
+        reason = (graded.get("log") or graded.get("error") or "").strip().splitlines()
+        return Result(
+            student,
+            self.assignment,
+            ERROR,
+            message="nbgrader failed: " + (reason[-1] if reason else "it gave no reason"),
+        )

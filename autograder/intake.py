@@ -1,0 +1,159 @@
+"""Read answers out of a submission, whatever state it is in.
+
+Of a submitted notebook only the text of its answer cells is used, found by ``grade_id``.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.rebuild import Answers, is_answer, stubs
+
+MISSING, UNREADABLE, REFUSED = "missing", "unreadable", "refused"
+
+# A notebook with its figures has a few megabytes. What is larger was not written by hand.
+MAX_BYTES = 50_000_000
+
+
+@dataclass
+class Intake:
+    """What a submitted notebook holds. ``status`` is None where its answers could be read.
+
+    ``elsewhere`` are names that the student defines in cells that grading does not run.
+    """
+
+    answers: Answers = field(default_factory=dict)
+    elsewhere: set[str] = field(default_factory=set)
+    status: str | None = None
+    message: str = ""
+
+    def to_json(self) -> dict:
+        """Everything but the answers, for a notebook's metadata."""
+        return {
+            "status": self.status,
+            "message": self.message,
+            "elsewhere": sorted(self.elsewhere),
+        }
+
+    @classmethod
+    def from_json(cls, data: dict) -> Intake:
+        """The reverse of ``to_json``."""
+        return cls({}, set(data["elsewhere"]), data["status"], data["message"])
+
+
+def read_answers(folder: Path, name: str, instructor: NotebookNode) -> Intake:
+    """The answers in ``folder/name.ipynb``.
+
+    Never raises for what a student did: the intake's status and message say what is wrong.
+    """
+    path = folder / f"{name}.ipynb"
+    problem = _problem(path)
+    if problem:
+        return problem
+    try:
+        text = path.read_bytes().decode("utf-8")
+        notebook = nbformat.reads(text, as_version=4)
+        return collect(notebook, instructor)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
+        return Intake(
+            status=UNREADABLE, message=f"{path.name} is not a Jupyter notebook: {_reason(error)}."
+        )
+    except Exception as error:
+        # nbformat's own exceptions are many, and a broken notebook must not end a class's grading.
+        return Intake(status=UNREADABLE, message=f"{path.name} cannot be read: {_reason(error)}.")
+
+
+def _problem(path: Path) -> Intake | None:
+    folder = path.parent
+    if path.is_symlink() or folder.is_symlink():
+        return Intake(status=REFUSED, message=f"{path.name} is a link, not a file.")
+    if not path.is_file():
+        found = sorted(other.name for other in folder.glob("*.ipynb")) if folder.is_dir() else []
+        hint = f" Found instead: {', '.join(found[:5])}; rename it." if found else ""
+        return Intake(status=MISSING, message=f"No {path.name} was handed in.{hint}")
+    if path.stat().st_size > MAX_BYTES:
+        size = path.stat().st_size / 1e6
+        return Intake(
+            status=REFUSED,
+            message=f"{path.name} has {size:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB: "
+            "clear its outputs and hand it in again.",
+        )
+    return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, json.JSONDecodeError):
+        return f"its JSON breaks off or is wrong at line {error.lineno}"
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+
+
+def collect(notebook: NotebookNode, instructor: NotebookNode) -> Intake:
+    """The answers in a notebook, matched with the instructor's answer cells.
+
+    Of two cells with one id the last counts, as in nbgrader. A cell that lost nbgrader's metadata
+    on its way is known by its cell id.
+    """
+    intake = Intake()
+    wanted = stubs(instructor)
+    own = {cell.id for cell in instructor.cells}
+    for cell in notebook.cells:
+        if not isinstance(cell.get("source"), str):
+            continue
+        name = _claimed_id(cell)
+        if name not in wanted and cell.get("id") in wanted:
+            name = cell["id"]
+        if name in wanted:
+            intake.answers[name] = cell.source
+        elif cell.get("cell_type") == "code" and cell.get("id") not in own:
+            intake.elsewhere |= defined_names(cell.source)
+    return intake
+
+
+def _claimed_id(cell: NotebookNode) -> str | None:
+    graded = cell.get("metadata", {}).get("nbgrader")
+    name = graded.get("grade_id") if isinstance(graded, dict) else None
+    return name if isinstance(name, str) else None
+
+
+def defined_names(source: str) -> set[str]:
+    """The names that a cell defines at its top level; none if it is not valid Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            names.add(node.name)
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
+        else:
+            names |= {
+                child.id
+                for child in ast.walk(node)
+                if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
+            }
+    return names
+
+
+def staged_notebook(instructor: NotebookNode, intake: Intake) -> NotebookNode:
+    """A plain notebook with nothing but the answers, for nbgrader to take in."""
+    cells = []
+    for cell in instructor.cells:
+        if is_answer(cell) and cell.metadata.nbgrader.grade_id in intake.answers:
+            new = nbformat.from_dict(cell)
+            new.source = intake.answers[cell.metadata.nbgrader.grade_id]
+            cells.append(new)
+    return nbformat.v4.new_notebook(
+        cells=cells,
+        metadata={
+            "kernelspec": instructor.metadata.get("kernelspec", {}),
+            "course": {"intake": intake.to_json()},
+        },
+    )
