@@ -66,4 +66,4 @@ class BreastCancer(OfflineBuilder):
 
         bunch = load_breast_cancer()
         for index, (features, label) in enumerate(zip(bunch.data, bunch.target, strict=True)):
-            yield index, {"features": features, "label": int(label)}
+            yield index, {"features": features.astype(np.float32), "label": int(label)}
