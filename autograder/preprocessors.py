@@ -157,6 +157,10 @@ class FeedbackView(NbGraderPreprocessor):
 class SanitizeOutputs(SanitizeHTML):
     """Take scripts and other active content out of what answers displayed."""
 
+    enabled = Bool(True, help="nbconvert's own steps are off until they are asked for.").tag(
+        config=True
+    )
+
     def preprocess_cell(
         self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
     ) -> tuple[NotebookNode, ResourcesDict]:

@@ -1,0 +1,95 @@
+"""Building: what reaches the instructor and the student, and that drift is found."""
+
+import nbformat
+import pytest
+
+from autograder.build import build, check
+from autograder.errors import CourseError
+from autograder.lesson import read_lesson
+
+
+def cells(path):
+    return {cell.id: cell for cell in nbformat.read(path, as_version=4).cells}
+
+
+def test_instructor_notebook_is_executed(toy_lesson):
+    notebook = cells(toy_lesson.instructor_notebook)
+    assert notebook["add"].metadata.nbgrader.solution
+    assert notebook["add_numbers"].metadata.nbgrader.points == 2
+    assert all(cell.execution_count for cell in notebook.values() if cell.cell_type == "code")
+    text = toy_lesson.instructor_notebook.read_text()
+    assert "difference instead" not in text
+    assert "jupytext" not in text
+
+
+def test_lesson_has_no_answers_and_no_outputs(toy_lesson):
+    text = toy_lesson.student_notebook.read_text()
+    for secret in ("return as_array(a) + as_array(b)", "negative numbers", "emmy", "np.add"):
+        assert secret not in text
+    assert not any(cell.get("outputs") for cell in cells(toy_lesson.student_notebook).values())
+
+
+def test_lesson_carries_what_it_claims_in_locked_cells(toy_lesson):
+    claims = [
+        cell for cell in cells(toy_lesson.student_notebook).values() if "course" in cell.metadata
+    ]
+    assert [cell.metadata.course.expected for cell in claims] == ["two and two: 4.0"]
+    assert not claims[0].metadata.editable
+    listed = nbformat.read(toy_lesson.student_notebook, as_version=4).metadata.course.cells
+    assert listed == list(cells(toy_lesson.student_notebook))
+
+
+def test_the_source_stays_at_home(toy_lesson):
+    assert [path.name for path in toy_lesson.student_notebook.parent.iterdir()] == ["adding.ipynb"]
+
+
+def test_an_edit_of_prose_keeps_outputs(toy_lesson):
+    source = toy_lesson.source.read_text()
+    toy_lesson.source.write_text(source.replace("Arrays can be added.", "One can add arrays."))
+    assert check(toy_lesson) == []
+    changed = read_lesson(toy_lesson.folder)
+    assert check(changed)
+    assert build(changed) is False
+    assert check(changed) == []
+    assert "One can add arrays." in changed.student_notebook.read_text()
+    assert "two and two: 4.0" in changed.instructor_notebook.read_text()
+
+
+def test_a_cell_that_raises_stops_the_build(toy_lesson):
+    source = toy_lesson.source.read_text()
+    toy_lesson.source.write_text(source.replace("shown[-1]", "shown[99]"))
+    with pytest.raises(CourseError, match="IndexError"):
+        build(read_lesson(toy_lesson.folder))
+
+
+def plant(path, old, new):
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_finds_an_edited_source(toy_lesson):
+    plant(toy_lesson.source, "look at negative numbers", "look again")
+    assert "the instructor notebook is not" in check(read_lesson(toy_lesson.folder))[0]
+
+
+def test_finds_a_lesson_that_was_edited_by_hand(toy_lesson):
+    plant(toy_lesson.student_notebook, "YOUR CODE HERE", "return as_array(a) + as_array(b)")
+    assert "never edited by hand" in check(toy_lesson)[0]
+
+
+def test_finds_an_edited_claim(toy_lesson):
+    plant(toy_lesson.instructor_notebook, "two and two: 4.0", "two and two: 5.0")
+    assert "lessons/90_adding/adding.ipynb" in check(toy_lesson)[0]
+
+
+def test_finds_files_that_should_not_be_there(toy_lesson):
+    (toy_lesson.student_notebook.parent / "notes.txt").write_text("an answer")
+    assert "no source makes this file" in check(toy_lesson)[0]
+    toy_lesson.student_notebook.unlink()
+    assert any("missing" in problem for problem in check(toy_lesson))
+
+
+def test_finds_that_nothing_was_built(toy_lesson):
+    toy_lesson.instructor_notebook.unlink()
+    assert "no instructor notebook" in check(toy_lesson)[0]

@@ -1,0 +1,235 @@
+"""Grading a class: scores, states, feedback, and that no submission stops the others."""
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import pytest
+
+from autograder.errors import CourseError
+from autograder.grade import Grading
+
+RIGHT = {
+    "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
+    "names": "names = ['a', 'b']",
+}
+
+
+@pytest.fixture
+def grade(toy):
+    """Grade everything that was handed in; results by student."""
+
+    def run(**options):
+        grading = Grading(toy, "90_adding", timeout=5)
+        students = options.pop("students", None) or grading.students()
+        return {result.student: result for result in grading.grade(students, **options)}
+
+    return run
+
+
+def feedback(toy, student):
+    return (toy / "class" / "feedback" / student / "90_adding" / "adding.html").read_text()
+
+
+def test_scores_and_messages(toy, hand_in, grade):
+    hand_in("ada", **RIGHT)
+    hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return as_array(a) - as_array(b)"})
+    hand_in("cleo")
+    results = grade()
+    assert {name: result.score for name, result in results.items()} == {
+        "ada": 4, "ben": 2, "cleo": 0
+    }  # fmt: skip
+    assert {result.status for result in results.values()} == {"graded"}
+    message = results["ben"].cells["add_numbers"].message
+    assert message == "add(1, 2) should be 3, and is -1.0: is it a sum?"
+    assert results["cleo"].cells["add_numbers"].message == "Not answered."
+    assert "add(1, 2) should be 3, and is -1.0" in feedback(toy, "ben")
+    assert "2 of 2 points." in feedback(toy, "ada")
+
+
+def test_no_hidden_test_in_feedback(toy, hand_in, grade):
+    hand_in(
+        "ben", **RIGHT | {"add": "def add(a, b):\n    return abs(as_array(a)) + abs(as_array(b))"}
+    )
+    assert grade()["ben"].cells["add_numbers"].score == 0
+    page = feedback(toy, "ben")
+    assert "the sum of -1 and 1 should be 0" in page
+    assert "assert add(-1, 1)" not in page.replace("&quot;", '"')
+    assert "BEGIN HIDDEN" not in page
+
+
+def test_an_error_names_the_line_of_the_answer(hand_in, grade):
+    hand_in("ada", **RIGHT | {"add": "def add(a, b):\n    return a.nothing"})
+    message = grade()["ada"].cells["add_numbers"].message
+    assert message.startswith("AttributeError")
+    assert "(line 2 of the answer)" in message
+
+
+def test_an_answer_that_does_not_compile_says_so(hand_in, grade):
+    hand_in("ada", **RIGHT | {"add": "def add(a, b)\n    return a + b"})
+    result = grade()["ada"]
+    assert "The answer itself did not run. SyntaxError" in result.cells["add_numbers"].message
+    assert result.score == 1
+
+
+def test_a_helper_in_another_cell_is_explained(toy, hand_in, grade):
+    path = hand_in("ada", **RIGHT | {"add": "def add(a, b):\n    return plus(a, b)"})
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.insert(1, nbformat.v4.new_code_cell("def plus(a, b):\n    return a + b"))
+    nbformat.write(notebook, path)
+    message = grade()["ada"].cells["add_numbers"].message
+    assert "You define plus in another cell" in message
+
+
+def test_every_broken_submission_has_a_state_and_feedback(toy, hand_in, grade):
+    hand_in("ada", **RIGHT)
+    hand_in("loop", **RIGHT | {"add": "while True:\n    pass"})
+    hand_in("stubborn", **RIGHT | {
+        "add": "def add(a, b):\n    while True:\n        try:\n            while True: pass\n"
+        "        except BaseException: pass"
+    })  # fmt: skip
+    hand_in("dies", **RIGHT | {"add": "import os\ndef add(a, b):\n    os._exit(0)"})
+    broken = hand_in("broken")
+    broken.write_text(broken.read_text()[:300])
+    empty = hand_in("empty")
+    empty.write_bytes(b"")
+    binary = hand_in("binary")
+    binary.write_bytes(bytes(range(256)) * 10)
+    renamed = hand_in("renamed")
+    renamed.rename(renamed.with_name("adding (1).ipynb"))
+    linked = hand_in("linked", **RIGHT)
+    linked.rename(toy / "elsewhere.ipynb")
+    linked.symlink_to(toy / "elsewhere.ipynb")
+    future = hand_in("future", **RIGHT)
+    future.write_text(future.read_text().replace('"nbformat": 4', '"nbformat": 5'))
+    (toy / "class" / "submitted" / "absent").mkdir()
+    results = grade()
+    assert {name: result.status for name, result in results.items()} == {
+        "ada": "graded", "loop": "timeout", "stubborn": "timeout", "dies": "died",
+        "broken": "unreadable", "empty": "unreadable", "binary": "unreadable",
+        "renamed": "missing", "linked": "refused", "future": "unreadable", "absent": "missing",
+    }  # fmt: skip
+    # The other exercise of an answer that hangs or dies is still graded.
+    assert [results[name].score for name in ("ada", "loop", "stubborn", "dies")] == [4, 1, 1, 1]
+    assert "adding (1).ipynb" in results["renamed"].message
+    for name, result in results.items():
+        assert result.max_score == 4
+        assert name == "ada" or result.message
+        if name != "ada":
+            assert result.status.capitalize() in feedback(toy, name)
+
+
+def test_only_answers_are_taken(hand_in, grade):
+    path = hand_in("mallory", add="def add(a, b):\n    return 0")
+    notebook = nbformat.read(path, as_version=4)
+    for cell in notebook.cells:
+        if cell.metadata.get("nbgrader", {}).get("grade"):
+            cell.source = "pass"
+            cell.metadata.nbgrader.points = 100
+            cell.metadata.nbgrader.schema_version = 99
+    notebook.cells.append(nbformat.v4.new_code_cell("class Any:\n    __eq__ = lambda *_: True"))
+    notebook.cells += [cell for cell in notebook.cells if cell.id.startswith("add")]
+    notebook.metadata["course"] = {"intake": {"status": "graded"}, "status": "graded"}
+    path.write_text(json.dumps(notebook))
+    result = grade()["mallory"]
+    assert result.score == 0
+    assert result.max_score == 4
+
+
+def test_files_of_a_student_are_not_imported(hand_in, grade):
+    path = hand_in("ada", **RIGHT)
+    path.with_name("numpy.py").write_text("raise RuntimeError('mine')")
+    assert grade()["ada"].score == 4
+
+
+def test_scripts_in_displayed_output_are_taken_out(toy, hand_in, grade):
+    display = (
+        "from IPython.display import HTML, display\ndisplay(HTML('<script>alert(1)</script>'))\n"
+    )
+    hand_in("ada", **RIGHT | {"add": display + RIGHT["add"]})
+    assert grade()["ada"].score == 4
+    assert "<script>alert(1)</script>" not in feedback(toy, "ada")
+
+
+def test_unchanged_submissions_are_not_run_again(toy, hand_in, grade):
+    path = hand_in("ada", **RIGHT)
+    first = grade()["ada"]
+    assert grade()["ada"].seconds == first.seconds
+    text = path.read_text()
+    path.write_text(text.replace("as_array(a) + as_array(b)", "as_array(a) - as_array(b)"))
+    assert grade()["ada"].score == 2
+    assert grade(force=True)["ada"].score == 2
+
+
+def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
+    hand_in("ada", **RIGHT)
+    hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return a - b"})
+    hand_in("cleo")
+
+    def nbgrader(*words):
+        done = subprocess.run(
+            [sys.executable, "-m", "nbgrader", *words],
+            cwd=toy, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+
+    nbgrader("generate_assignment", "90_adding", "--force")
+    nbgrader("autograde", "90_adding")
+    nbgrader("generate_feedback", "90_adding")
+    nbgrader("export")
+    rows = (toy / "class" / "grades.csv").read_text().splitlines()[1:]
+    scores = {row.split(",")[3]: float(row.split(",")[-2]) for row in rows}
+    assert scores == {"ada": 4, "ben": 2, "cleo": 0}
+    assert {name: result.score for name, result in grade().items()} == scores
+    assert "assert add(-1, 1)" not in feedback(toy, "ben")
+
+
+def test_an_instructors_own_assignment(toy):
+    folder = toy / "solutions" / "own"
+    folder.mkdir()
+    (folder / "helper.py").write_text("def triple(x):\n    return 3 * x\n")
+
+    def graded(name, **kind):
+        base = {
+            "grade": False, "solution": False, "locked": False, "task": False,
+            "schema_version": 3, "cell_type": "code",
+        }  # fmt: skip
+        return {"nbgrader": base | {"grade_id": name} | kind}
+
+    v4 = nbformat.v4
+    notebook = v4.new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}},
+        cells=[
+            v4.new_code_cell("from helper import triple"),
+            v4.new_code_cell(
+                "### BEGIN SOLUTION\nx = triple(4)\n### END SOLUTION",
+                metadata=graded("x", solution=True),
+            ),
+            v4.new_code_cell(
+                "assert x == 12", metadata=graded("x_test", grade=True, locked=True, points=3)
+            ),
+            v4.new_code_cell("1.5", metadata=graded("part", grade=True, locked=True, points=2)),
+            v4.new_code_cell("'a'", metadata=graded("text", grade=True, locked=True, points=2)),
+            v4.new_markdown_cell(
+                "Because.",
+                metadata=graded("why", grade=True, solution=True, points=5, cell_type="markdown"),
+            ),
+        ],
+    )
+    nbformat.write(notebook, folder / "own.ipynb")
+    handed_in = toy / "class" / "submitted" / "ada" / "own"
+    handed_in.mkdir(parents=True)
+    nbformat.write(notebook, handed_in / "own.ipynb")
+    result = next(Grading(toy, "own").grade(["ada"]))
+    assert result.status == "graded"
+    assert {name: cell.score for name, cell in result.cells.items()} == {
+        "x_test": 3, "part": 1.5, "text": 0, "why": None
+    }  # fmt: skip
+
+
+def test_what_is_not_there_is_named(toy):
+    with pytest.raises(CourseError, match="no assignment '91_none'"):
+        Grading(toy, "91_none")
+    with pytest.raises(CourseError, match="No submissions"):
+        Grading(toy, "90_adding").students()

@@ -1,0 +1,61 @@
+"""Proofs: they hold for the toy lesson, and find tests that are too weak or too strict."""
+
+import pytest
+
+from autograder.lesson import read_lesson
+from autograder.prove import prove
+
+
+@pytest.fixture
+def proofs_after(toy_lesson):
+    """Proofs of the toy lesson after a change of its source, by variant."""
+
+    def run(old="", new=""):
+        text = toy_lesson.source.read_text()
+        assert old in text
+        toy_lesson.source.write_text(text.replace(old, new, 1) if old else text)
+        lesson = read_lesson(toy_lesson.folder)
+        return {proof.variant: proof for proof in prove([lesson], workers=2)}
+
+    return run
+
+
+def test_every_variant_is_proven(proofs_after):
+    proofs = proofs_after()
+    assert list(proofs) == [
+        "reference", "blank",
+        "add misconception 1", "add misconception 2", "add alternative 1",
+        "names misconception 1", "names misconception 2", "names alternative 1",
+    ]  # fmt: skip
+    assert all(proof.holds for proof in proofs.values()), proofs
+    assert proofs["reference"].score == 4
+    assert proofs["blank"].score == 0
+    assert proofs["blank"].messages["add_numbers"] == "Not answered."
+    assert proofs["add misconception 1"].messages.keys() == {"add_numbers"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("old", "new", "variant", "problem"),
+    [
+        # A weakened hidden test: the mistake survives.
+        ("shape == (2,)", "shape != (3,)", "add misconception 2", "survived"),
+        # A wrong reference.
+        ('["ada", "emmy"]\n### END', '["ada"]\n### END', "reference", "a right answer fails"),
+        # A test that demands more than the exercise says.
+        ("len(names) == 2", "type(names) is list and len(names) == 2",
+         "names alternative 1", "a right answer fails"),
+        # A test that an untouched lesson passes.
+        ("assert len(names) == 2, f\"there should be two names, and there are {len(names)}\"",
+         "assert True", "blank", "scores 1 points"),
+        # A mistake that only the tests of another exercise catch.
+        ("assert len(names) == 2,", "assert add(2, 2) == 4 and len(names) == 2,",
+         "add misconception 1", "also fails other exercises"),
+        # A mistake that is no answer at all.
+        ("    return as_array(a) - as_array(b)\n\n\n# %%", "    retrun a - b\n\n\n# %%",
+         "add misconception 1", "is not a mistake that runs"),
+    ],
+)  # fmt: skip
+def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
+    proofs = proofs_after(old, new)
+    assert any(problem in found for found in proofs[variant].problems), proofs[variant]

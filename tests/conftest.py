@@ -1,0 +1,59 @@
+"""Fixtures for all tests: a course of one small lesson, which needs no TensorFlow."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+REPOSITORY = Path(__file__).parent.parent
+TOY = Path(__file__).parent / "toy"
+
+
+@pytest.fixture(scope="session")
+def built_toy(tmp_path_factory) -> Path:
+    """The root of a course with one built lesson. Read only: copy it to change it."""
+    from autograder.build import build
+    from autograder.lesson import read_lesson
+
+    root = tmp_path_factory.mktemp("built") / "course"
+    shutil.copytree(TOY, root)
+    shutil.copy(REPOSITORY / "nbgrader_config.py", root)
+    build(read_lesson(root / "solutions" / "90_adding"))
+    return root
+
+
+@pytest.fixture
+def toy(built_toy, tmp_path) -> Path:
+    """The root of a built course of one's own."""
+    root = tmp_path / "course"
+    shutil.copytree(built_toy, root)
+    return root
+
+
+@pytest.fixture
+def toy_lesson(toy):
+    """The lesson of ``toy``."""
+    from autograder.lesson import read_lesson
+
+    return read_lesson(toy / "solutions" / "90_adding")
+
+
+@pytest.fixture
+def hand_in(toy):
+    """Hand in the toy lesson: ``hand_in(student, add="...", names="...")``."""
+
+    def submit(student: str, **answers: str) -> Path:
+        released = toy / "lessons" / "90_adding" / "adding.ipynb"
+        notebook = nbformat.read(released, as_version=4)
+        for cell in notebook.cells:
+            if cell.id in answers:
+                cell.source = answers[cell.id]
+        path = toy / "class" / "submitted" / student / "90_adding" / "adding.ipynb"
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+        return path
+
+    return submit
