@@ -2,7 +2,8 @@
 
 Under a mixed policy Keras keeps the weights in float32 and computes in the shorter type. On a GPU
 with tensor cores float16 is much faster; on a CPU it is emulated and over a hundred times slower,
-so nothing here ever picks float16 for a CPU (Micikevicius et al., 2018, "Mixed Precision Training").
+so nothing here ever picks float16 for a CPU. Source: Micikevicius et al. (2018), "Mixed Precision
+Training", https://arxiv.org/abs/1710.03740.
 """
 
 from __future__ import annotations

@@ -1,0 +1,180 @@
+"""A student's copy of a lesson, taken apart: its own cells, the student's cells, the exercises."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.nbgraderformat import MetadataValidator
+
+from course.lessons import LessonError
+
+DEMO = "demo"
+RESULT = "nbval-check-output"
+
+_HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
+# The build names a cell that has no grade_id after the digest of its text, which tells an edit.
+_DIGEST_ID = re.compile(r"cell-([0-9a-f]{10})(-\d+)?")
+
+
+@dataclass
+class Exercise:
+    """An answer and the tests that follow it.
+
+    ``answer`` is None where tests stand before any answer, as an instructor's own notebook may
+    have it.
+    """
+
+    name: str
+    title: str
+    answer: NotebookNode | None
+    tests: list[NotebookNode] = field(default_factory=list)
+
+
+@dataclass
+class Lesson:
+    """A notebook as a student saved it.
+
+    ``own`` are the lesson's cells in the lesson's order, ``extra`` the student's, and ``missing``
+    the ids of cells that the student deleted.
+    """
+
+    path: Path
+    notebook: NotebookNode
+    made_here: bool
+    own: list[NotebookNode]
+    extra: list[NotebookNode]
+    missing: list[str]
+    exercises: list[Exercise]
+
+    def graded_cells(self) -> list[NotebookNode]:
+        """The cells that grading runs: the lesson's own, without those that only show something."""
+        return [cell for cell in self.own if DEMO not in tags(cell)]
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """A cell's tags; a malformed entry counts as none."""
+    found = cell.metadata.get("tags", ())
+    return set(found) if isinstance(found, list) else set()
+
+
+def grade_id(cell: NotebookNode) -> str | None:
+    """The name that nbgrader knows a cell by, if it is an exercise's, a test or locked."""
+    if utils.is_grade(cell) or utils.is_solution(cell) or utils.is_locked(cell):
+        return cell.metadata.nbgrader.get("grade_id")
+    return None
+
+
+def is_edited(cell: NotebookNode) -> bool:
+    """Whether a cell's text differs from the released one, as far as the notebook can tell."""
+    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
+    if checksum and grade_id(cell):
+        return checksum != utils.compute_checksum(cell)
+    if match := _DIGEST_ID.fullmatch(cell.get("id", "")):
+        text = f"{cell.cell_type}\n{cell.source}"
+        return hashlib.sha256(text.encode()).hexdigest()[:10] != match[1]
+    return False
+
+
+def first_line(cell: NotebookNode) -> str:
+    """What to call a cell in a message: its first line that says something."""
+    lines = [line.strip() for line in cell.source.splitlines()]
+    line = next((line for line in lines if line and not line.startswith("#")), "an empty cell")
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def read_lesson(path: Path) -> Lesson:
+    """Read a notebook and take it apart.
+
+    Raises:
+        LessonError: the file is not a notebook, or the notebook is not a lesson.
+    """
+    notebook = _read_notebook(path)
+    course = notebook.metadata.get("course")
+    listed = course.get("cells") if isinstance(course, dict) else None
+    made_here = isinstance(listed, list)
+    if made_here:
+        own, extra, missing = _split(notebook, listed)
+    else:
+        own, extra, missing = list(notebook.cells), [], []
+    exercises = _exercises(own)
+    if not exercises:
+        raise LessonError(
+            f"{path} has no exercise: none of its cells is an answer or a test that nbgrader "
+            "knows. Name a lesson's notebook; if this is one, its cell metadata was lost, so take "
+            "a fresh copy of the lesson and paste your answers into it."
+        )
+    _validate(path, notebook, own)
+    return Lesson(path, notebook, made_here, own, extra, missing, exercises)
+
+
+def _read_notebook(path: Path) -> NotebookNode:
+    again = "Open it in JupyterLab and save it again, or take a fresh copy of the lesson."
+    try:
+        text = path.read_text(encoding="utf-8")
+        raw = json.loads(text)
+    except UnicodeDecodeError as error:
+        raise LessonError(f"{path} is not a notebook: it is not UTF-8 text. {again}") from error
+    except OSError as error:
+        raise LessonError(f"{path} cannot be read: {error.strerror}.") from error
+    except json.JSONDecodeError as error:
+        what = (
+            f"its text breaks off or goes wrong at line {error.lineno}, column {error.colno} "
+            f"({error.msg})"
+            if text.strip()
+            else "the file is empty"
+        )
+        raise LessonError(f"{path} is not a valid notebook: {what}. {again}") from error
+    if not isinstance(raw, dict) or "cells" not in raw:
+        raise LessonError(f"{path} is not a notebook of format 4: it has no cells. {again}")
+    try:
+        notebook = nbformat.reads(text, as_version=4)
+        nbformat.validate(notebook)
+    except Exception as error:  # nbformat raises AttributeError, KeyError and its own kinds
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
+        raise LessonError(f"{path} is not a valid notebook: {reason}. {again}") from error
+    return notebook
+
+
+def _split(
+    notebook: NotebookNode, listed: list[str]
+) -> tuple[list[NotebookNode], list[NotebookNode], list[str]]:
+    by_id = {cell.get("id"): cell for cell in reversed(notebook.cells)}
+    own = [by_id[name] for name in listed if name in by_id]
+    taken = {id(cell) for cell in own}
+    extra = [cell for cell in notebook.cells if id(cell) not in taken]
+    return own, extra, [name for name in listed if name not in by_id]
+
+
+def _exercises(cells: list[NotebookNode]) -> list[Exercise]:
+    exercises: list[Exercise] = []
+    title = ""
+    for cell in cells:
+        name = grade_id(cell)
+        if utils.is_solution(cell):
+            exercises.append(Exercise(name, title, cell))
+        elif utils.is_grade(cell):
+            if not exercises:
+                exercises.append(Exercise(name, title, None))
+            exercises[-1].tests.append(cell)
+        elif cell.cell_type == "markdown" and (headings := _HEADING.findall(cell.source)):
+            title = headings[-1]
+    return exercises
+
+
+def _validate(path: Path, notebook: NotebookNode, own: list[NotebookNode]) -> None:
+    graded = NotebookNode({**notebook, "cells": own})
+    try:
+        MetadataValidator().validate_nb(graded)
+    except Exception as error:  # its kinds share no base but Exception, KeyError among them
+        raise LessonError(
+            f"{path}: grading would refuse this notebook: {str(error).strip().splitlines()[0]}. "
+            "Delete the cell that is a copy of another, or take a fresh copy of the lesson and "
+            "paste your answers into it."
+        ) from error

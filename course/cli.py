@@ -1,0 +1,76 @@
+"""The command ``course``, for students."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+
+def main() -> None:
+    """Run the command; an error that the user can act on is printed without a traceback."""
+    from course.lessons import LessonError
+
+    try:
+        app()
+    except LessonError as error:
+        Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False, markup=True)
+        raise SystemExit(2) from None
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from course import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Print the version.", callback=_print_version, is_eager=True
+        ),
+    ] = False,
+) -> None:
+    """A deep-learning course: open the lessons, check your answers."""
+
+
+@app.command()
+def check(
+    lesson: Annotated[
+        str, typer.Argument(help="A lesson's folder, its notebook, or its name.", metavar="LESSON")
+    ],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    no_notebook: Annotated[
+        bool, typer.Option("--no-notebook", help="Run the tests only, not the whole notebook.")
+    ] = False,
+    timeout: Annotated[float, typer.Option(help="Seconds that a cell may take.", min=1)] = 300,
+) -> None:
+    """Say which exercises of a lesson are right, which are not yet, and why.
+
+    Ends with exit code 0 if everything is right, 1 if something is left to do, and 2 if the lesson
+    cannot be read.
+    """
+    from course import check as checking
+    from course.check.show import Progress, show
+
+    console = Console()
+    progress = None if as_json else Progress(console)
+    report = checking.check(lesson, whole=not no_notebook, timeout=timeout, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
+    else:
+        show(report, console)
+    raise typer.Exit(0 if report.is_right else 1)
