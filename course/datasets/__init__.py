@@ -1,10 +1,26 @@
 """The course's datasets, as TensorFlow Datasets builders that need no network.
 
 ``load("digits", split="train")`` is ``tfds.load`` with a data directory of ours and no look at the
-network. Importing this package registers the builders, so ``tfds.load`` and ``tfds.builder`` know
-them too. A public dataset is taken by the same call once it has been downloaded.
+network. Importing this package makes the builders known to TFDS, so ``tfds.load`` and
+``tfds.builder`` find them too. A public dataset is taken by the same call once it is downloaded.
 """
 
-from course.datasets.loading import DatasetNotDownloadedError, data_dir, load
+from course.datasets.errors import (
+    DatasetNotDownloadedError,
+    DownloadFailedError,
+    UnknownDatasetError,
+)
+from course.datasets.loading import data_dir, download, load
+from course.datasets.registry import names, register
 
-__all__ = ["DatasetNotDownloadedError", "data_dir", "load"]
+register()
+
+__all__ = [
+    "DatasetNotDownloadedError",
+    "DownloadFailedError",
+    "UnknownDatasetError",
+    "data_dir",
+    "download",
+    "load",
+    "names",
+]

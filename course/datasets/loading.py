@@ -1,18 +1,25 @@
-"""Load a dataset by name without touching the network."""
+"""Load a dataset by name without touching the network, or download it when asked to."""
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import platformdirs
 
+from course.datasets.errors import (
+    DatasetNotDownloadedError,
+    DownloadFailedError,
+    UnknownDatasetError,
+)
+from course.datasets.files import has_all_records, lock
+from course.datasets.registry import names
 
-class DatasetNotDownloadedError(RuntimeError):
-    """A public dataset was asked for and is not on this machine."""
+if TYPE_CHECKING:
+    import tensorflow_datasets as tfds
+
+_SECONDS_TO_ANSWER = 10
 
 
 def data_dir() -> Path:
@@ -21,38 +28,144 @@ def data_dir() -> Path:
     return Path(configured) if configured else platformdirs.user_cache_path("course") / "tfds"
 
 
-def register() -> None:
-    """Import every builder module of this package, which registers its class with TFDS."""
-    package = importlib.import_module("course.datasets.builders")
-    for module in pkgutil.iter_modules(package.__path__):
-        importlib.import_module(f"{package.__name__}.{module.name}")
-
-
 def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
     """``tfds.load`` without the network: prepares our own datasets, reads downloaded public ones.
 
     Args:
         name: a dataset's name as in ``tfds.load``, such as ``"digits"`` or ``"cifar10"``.
         split: such as ``"train"``, ``"train[:80%]"`` or a list of those.
-        **kwargs: as for ``tfds.load``; ``batch_size=-1`` gives whole tensors.
+        **kwargs: as for ``tfds.load``, except ``data_dir``, ``download`` and ``try_gcs``;
+            ``batch_size=-1`` gives whole tensors.
 
     Raises:
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
+        UnknownDatasetError: nobody knows the name.
     """
-    import filelock
     import tensorflow_datasets as tfds
 
-    register()
-    directory = data_dir()
-    directory.mkdir(parents=True, exist_ok=True)
-    builder = tfds.builder(name, data_dir=directory, try_gcs=False)
-    if not Path(builder.data_dir).exists():
-        from course.datasets.base import OfflineBuilder
+    builder = _find_builder(name, data_dir(), kwargs.get("builder_kwargs"))
+    if not builder.is_prepared() and _is_ours(builder):
+        builder.download_and_prepare()
+    elif not _is_ours(builder) and not _is_complete(builder):
+        # It may lie where TFDS itself puts it.
+        elsewhere = _find_builder(name, None, kwargs.get("builder_kwargs"))
+        if not _is_complete(elsewhere):
+            raise DatasetNotDownloadedError(name, _download_size(builder))
+        builder = elsewhere
+    folder = builder.data_dir_root
+    return tfds.load(name, split=split, data_dir=folder, download=False, try_gcs=False, **kwargs)
 
-        if not isinstance(builder, OfflineBuilder):
-            raise DatasetNotDownloadedError(name)
-        # Two kernels may ask at once: one prepares, the other waits.
-        with filelock.FileLock(directory / f"{builder.name}.lock"):
-            builder = tfds.builder(name, data_dir=directory, try_gcs=False)
-            builder.download_and_prepare()
-    return tfds.load(name, split=split, data_dir=directory, download=False, try_gcs=False, **kwargs)
+
+def download(name: str) -> Path:
+    """Download and prepare a public dataset, or prepare one of ours, and return its folder.
+
+    Shows TFDS's progress bars.
+
+    Raises:
+        DownloadFailedError: there is no network, no space, or the source refuses.
+        UnknownDatasetError: nobody knows the name.
+    """
+    import tensorflow_datasets as tfds
+
+    builder = _find_builder(name, data_dir(), None)
+    if _is_ours(builder):
+        builder.download_and_prepare()
+        return Path(builder.data_dir)
+    config = tfds.download.DownloadConfig(try_download_gcs=False)
+    with lock(data_dir(), builder.name):
+        if _is_complete(_find_builder(name, data_dir(), None)):
+            return Path(builder.data_dir)
+        _refuse_manual(name, builder)
+        _check_connection(name, builder)
+        if Path(builder.data_dir).exists():
+            # Half a dataset, of a version that TFDS would take for whole.
+            config.download_mode = tfds.GenerateMode.REUSE_CACHE_IF_EXISTS
+        try:
+            builder.download_and_prepare(download_config=config)
+        except KeyboardInterrupt:
+            raise
+        except Exception as error:  # every dataset has ways of its own to fail
+            reason = str(error).strip().splitlines()
+            raise DownloadFailedError(
+                f"{name} could not be downloaded. {type(error).__name__}: "
+                f"{reason[0] if reason else 'no reason given'}"
+            ) from error
+    return Path(builder.data_dir)
+
+
+def _is_ours(builder: tfds.core.DatasetBuilder) -> bool:
+    from course.datasets.base import OfflineBuilder
+
+    return isinstance(builder, OfflineBuilder)
+
+
+def _is_complete(builder: tfds.core.DatasetBuilder) -> bool:
+    return builder.is_prepared() and has_all_records(builder)
+
+
+def _find_builder(
+    name: str, folder: Path | None, builder_kwargs: dict | None
+) -> tfds.core.DatasetBuilder:
+    import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import naming
+
+    try:
+        parsed, _ = naming.parse_builder_name_kwargs(name)
+    except ValueError:
+        raise UnknownDatasetError(name, _all_names(), names()) from None
+    if parsed.namespace:
+        # A community dataset's code comes over the network.
+        raise UnknownDatasetError(name, _all_names(), names())
+    where = os.fspath(folder) if folder else None
+    try:
+        return tfds.builder(name, data_dir=where, try_gcs=False, **(builder_kwargs or {}))
+    except tfds.core.registered.DatasetNotFoundError:
+        raise UnknownDatasetError(parsed.name, _all_names(), names()) from None
+
+
+def _all_names() -> list[str]:
+    import tensorflow_datasets as tfds
+
+    return [*names(), *tfds.list_builders(with_community_datasets=False)]
+
+
+def _download_size(builder: tfds.core.DatasetBuilder) -> str:
+    """What TFDS's list of checksums says, without the network."""
+    # The same file may be listed under two addresses.
+    sizes = {info.checksum: info.size or 0 for info in (builder.url_infos or {}).values()}
+    total = int(builder.info.download_size or 0) or sum(sizes.values())
+    if not total:
+        return "an unknown amount"
+    several = len(builder.builder_configs) > 1 and len(sizes) > 1
+    return f"{'at most ' if several else ''}{_megabytes(total)}"
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def _refuse_manual(name: str, builder: tfds.core.DatasetBuilder) -> None:
+    instructions = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
+    manual = data_dir() / "downloads" / "manual"
+    if instructions and not (manual.is_dir() and any(manual.iterdir())):
+        raise DownloadFailedError(
+            f"{name} cannot be downloaded by a program: its owner wants to be asked. Put its files "
+            f"into {manual} and run this again. {' '.join(instructions.split())}"
+        )
+
+
+def _check_connection(name: str, builder: tfds.core.DatasetBuilder) -> None:
+    """TFDS tries again for minutes where there is no network: find out at once."""
+    import requests
+
+    url = next((url for url in builder.url_infos or () if url.startswith("http")), None)
+    if url is None:
+        return
+    host = url.split("/")[2]
+    try:
+        requests.head(url, timeout=_SECONDS_TO_ANSWER, allow_redirects=False)
+    except requests.RequestException as error:
+        raise DownloadFailedError(
+            f"{name} could not be downloaded: {host} does not answer ({type(error).__name__}). "
+            "Check the network connection; behind a proxy, set HTTPS_PROXY."
+        ) from error
