@@ -20,6 +20,9 @@ class Setup:
     def __str__(self) -> str:
         return f"seed {self.seed} · {self.policy} on {self.device}: {self.reason}"
 
+    def _ipython_display_(self) -> None:
+        """Nothing: as the last value of a cell it would say again what ``setup`` has printed."""
+
 
 def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Setup:
     """Seed Python, NumPy and TensorFlow, pick the dtype policy, and say what was chosen and why.

@@ -39,9 +39,9 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         folder = Path(self.data_dir)
         mark = folder / _FINGERPRINT
         return (
-            super().is_prepared()
-            and mark.is_file()
+            mark.is_file()
             and mark.read_text() == _fingerprint(type(self))
+            and super().is_prepared()
             and has_all_records(self)
         )
 

@@ -100,7 +100,9 @@ def _is_ours(builder: tfds.core.DatasetBuilder) -> bool:
 
 
 def _is_complete(builder: tfds.core.DatasetBuilder) -> bool:
-    return builder.is_prepared() and has_all_records(builder)
+    # TFDS logs a warning about a folder that is not there.
+    is_there = Path(builder.data_dir).is_dir()
+    return is_there and builder.is_prepared() and has_all_records(builder)
 
 
 def _find_builder(
