@@ -1,0 +1,89 @@
+# `make` alone lists what there is. Everything runs in .venv, which the first command sets up.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+# A command may exist and not run (version managers leave such), so each one is tried.
+SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+.PHONY: help setup demo lab test check build lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
+
+setup: $(STAMP) ## install everything into .venv; the other commands do it when it is needed
+
+demo: $(STAMP) ## release a lesson, make a class of submissions, grade it
+	@$(BIN)/autograder demo
+
+lab: $(STAMP) ## JupyterLab on the lessons
+	@$(BIN)/course lab
+
+test: $(STAMP) ## everything that continuous integration runs
+	@$(BIN)/python tests/run.py
+
+check: $(STAMP) ## the quick half of the tests
+	@$(BIN)/python tests/run.py --quick
+
+build: $(STAMP) ## notebooks and tables from the sources in solutions/
+	@$(BIN)/autograder build
+
+$(STAMP): requirements.lock pyproject.toml
+	@python=
+	for wanted in "import ensurepip, venv" ""; do
+		for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do
+			if [ -z "$$python" ] && "$$candidate" -c "$(SUPPORTED)" 2>/dev/null \
+				&& "$$candidate" -c "$$wanted" 2>/dev/null; then python=$$candidate; fi
+		done
+	done
+	if [ -z "$$python" ]; then
+		echo "No Python 3.11, 3.12 or 3.13 found. Install one (on Debian and Ubuntu:" \
+			"apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2
+		exit 1
+	fi
+	if ! "$$python" -c "import ensurepip, venv" 2>/dev/null; then
+		version=$$("$$python" -c "import sys; print('%d.%d' % sys.version_info[:2])")
+		root=
+		[ "$$(id -u)" = 0 ] || root="sudo -n"
+		echo "$$python comes without its venv module: installing it with apt-get."
+		$$root apt-get update -qq || true
+		$$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq "python$$version-venv" \
+			|| $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv || true
+		if ! "$$python" -c "import ensurepip, venv" 2>/dev/null; then
+			echo "$$python cannot make virtual environments, and installing what is missing" \
+				"did not work. Run: sudo apt-get install python$$version-venv, then make again." >&2
+			exit 1
+		fi
+	fi
+	if ! $(BIN)/python -m pip --version >/dev/null 2>&1 || ! $(BIN)/python -c "$(SUPPORTED)"; then
+		echo "Making $(VENV) with $$("$$python" --version)"
+		"$$python" -m venv --clear $(VENV)
+	fi
+	echo "Installing into $(VENV): once, about 1 GB to download"
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input \
+		--require-hashes -r requirements.lock
+	$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet \
+		--no-deps --no-build-isolation -e .
+	touch $@
+
+# The same versions for conda users follow from the lock. `make lock UPGRADE=--upgrade` takes newer
+# versions; without it those that are pinned stay.
+lock: $(STAMP) ## pin the dependencies of pyproject.toml again
+	@$(BIN)/python -m venv build/lock
+	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
+	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
+		--universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
+	$(BIN)/python -m autograder.environment
+
+clean: ## remove what the tools leave behind; .venv and the class stay
+	@rm -rf build dist .pytest_cache .ruff_cache *.egg-info
+	find . -path ./$(VENV) -prune -o -path ./class -prune -o -type d \
+		\( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
+
+.ONESHELL:

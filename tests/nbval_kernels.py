@@ -1,0 +1,23 @@
+"""A pytest plugin for nbval: kernels get the environment in which the notebooks were built.
+
+Under pytest, ipykernel finds ``PYTEST_CURRENT_TEST`` and does not capture what C code prints.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import nbval.kernel
+
+from autograder.execution import kernel_environment
+
+_start = nbval.kernel.start_new_kernel
+
+
+@functools.wraps(_start)
+def _start_clean(*args, **kwargs):
+    return _start(*args, env=kernel_environment(), **kwargs)
+
+
+def pytest_configure():
+    nbval.kernel.start_new_kernel = _start_clean

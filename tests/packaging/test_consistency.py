@@ -1,0 +1,133 @@
+"""pyproject.toml, requirements.lock and environment.yml say the same."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+from autograder.environment import make_environment, pins
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+LOCK = (ROOT / "requirements.lock").read_text()
+
+
+def pinned(lock: str) -> dict[str, list[Requirement]]:
+    """The pins of a lock by canonical name; one package may have several, with markers."""
+    found: dict[str, list[Requirement]] = {}
+    for pin in pins(lock):
+        requirement = Requirement(pin)
+        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    return found
+
+
+def problems(dependencies: list[str], lock: str) -> list[str]:
+    """Dependencies that the lock does not pin within their bounds."""
+    found = []
+    locked = pinned(lock)
+    for dependency in map(Requirement, dependencies):
+        requirements = locked.get(canonicalize_name(dependency.name), [])
+        if not requirements:
+            found.append(f"{dependency.name} is not in requirements.lock: run `make lock`.")
+        for requirement in requirements:
+            version = requirement.specifier.__str__().removeprefix("==")
+            if not dependency.specifier.contains(Version(version)):
+                found.append(f"{requirement} is outside of {dependency}: run `make lock`.")
+    return found
+
+
+def test_lock_pins_every_dependency_within_its_bounds():
+    assert problems(PROJECT["dependencies"], LOCK) == []
+
+
+@pytest.mark.parametrize(
+    ("dependency", "reason"),
+    [("a-package-of-nobody", "not in requirements.lock"), ("numpy<1", "outside of")],
+)
+def test_a_dependency_that_the_lock_lacks_is_noticed(dependency, reason):
+    problem = problems([dependency], LOCK)[0]
+    assert reason in problem
+
+
+def test_every_pin_is_exact_and_has_hashes():
+    blocks = re.split(r"\n(?=\S)", LOCK)
+    requirements = [block for block in blocks if not block.startswith("#")]
+    assert len(requirements) == len(pins(LOCK)) > 100
+    for block in requirements:
+        assert re.match(r"[A-Za-z0-9._-]+==[^\s;]+", block), f"not an exact pin: {block[:80]}"
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), f"no hash: {block[:80]}"
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "environment.yml", "pyproject.toml"])
+def test_no_addresses(name):
+    text = (ROOT / name).read_text()
+    assert not re.search(r"https?://|--(extra-)?index-url|--find-links|file:", text)
+
+
+def test_lock_has_no_duplicate_for_the_same_system():
+    for name, requirements in pinned(LOCK).items():
+        if len(requirements) > 1:
+            assert all(requirement.marker for requirement in requirements), name
+
+
+def test_environment_is_made_from_the_lock():
+    assert (ROOT / "environment.yml").read_text() == make_environment(ROOT), "run `make lock`"
+
+
+def test_environment_installs_this_package_and_python():
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text())
+    (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
+    assert pip[0] == "-e ."
+    assert pip[1:] == pins(LOCK)
+    (python,) = (
+        Requirement(entry)
+        for entry in environment["dependencies"]
+        if isinstance(entry, str) and entry.startswith("python")
+    )
+    assert python.specifier == SpecifierSet(PROJECT["requires-python"])
+
+
+def test_makefile_and_ci_look_for_the_supported_pythons():
+    supported = SpecifierSet(PROJECT["requires-python"])
+    minors = [minor for minor in range(8, 30) if f"3.{minor}" in supported]
+    lowest, highest = minors[0], minors[-1]
+    for name in ("Makefile", ".ci/run"):
+        text = (ROOT / name).read_text()
+        assert f"(3, {lowest}) <= sys.version_info[:2] <= (3, {highest})" in text, name
+        for minor in minors:
+            assert f"python3.{minor}" in text, f"{name} does not try python3.{minor}"
+
+
+def third_party_imports(folder: Path) -> set[str]:
+    """The top-level modules that a folder's code imports, without Python's own and ours."""
+    modules: set[str] = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                modules |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                modules.add(node.module.partition(".")[0])
+    return modules - set(sys.stdlib_module_names) - {"autograder", "course"}
+
+
+@pytest.mark.parametrize("folder", ["course", "autograder"])
+def test_what_is_imported_is_declared(folder):
+    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    distributions = importlib.metadata.packages_distributions()
+    undeclared = {
+        module
+        for module in third_party_imports(ROOT / folder)
+        if not declared & {canonicalize_name(name) for name in distributions.get(module, [module])}
+    }
+    assert not undeclared, f"{folder} imports {sorted(undeclared)}, which pyproject does not name"

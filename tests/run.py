@@ -1,0 +1,95 @@
+"""Everything that continuous integration runs, one step after the other, with a summary.
+
+``make test`` runs all of it, ``make check`` the quick half: no slow test, no notebook executed.
+All steps run, also after one has failed; the exit status is 1 when any has.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).parent.parent
+WORKERS = 2
+
+# A cell that hangs is given up on after this many seconds, and its test some time later, so that
+# the message is about the cell.
+CELL_TIMEOUT, TEST_TIMEOUT = 300, 400
+
+
+@dataclass(frozen=True)
+class Step:
+    """A command with a name; ``quick`` steps are those of ``make check``."""
+
+    name: str
+    command: list[str]
+    quick: bool = True
+
+
+def steps(quick: bool) -> list[Step]:
+    """The steps, in the order in which a mistake is cheapest to find."""
+    pytest = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS)]
+    autograder = [str(Path(sys.executable).with_name("autograder"))]
+    notebooks = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("solutions/*/*.ipynb"))
+    nbval = [
+        *("--dist", "loadscope", "-p", "course.check.nbval_plugin", "-p", "tests.nbval_kernels"),
+        *("--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"),
+        *("--timeout", str(TEST_TIMEOUT), "--maxfail=20"),
+    ]
+    everything = [
+        Step("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
+        Step("lint", [sys.executable, "-m", "ruff", "check", "."]),
+        Step("drift", [*autograder, "build", "--check"]),
+        Step(
+            "unit tests and gates",
+            [*pytest, "--dist", "loadfile", *(["-m", "not slow"] if quick else []), "tests"],
+        ),
+        Step("proofs", [*autograder, "prove"], quick=False),
+        Step("notebooks", [*pytest, *nbval, *notebooks], quick=False),
+    ]
+    return [step for step in everything if step.quick or not quick]
+
+
+def environment() -> dict[str, str]:
+    """This process's environment without what another pytest has left in it."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": os.environ.get("COLUMNS", "100")}
+
+
+def main() -> int:
+    """Run the steps and print what came of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="the quick half")
+    quick = parser.parse_args().quick
+    console = Console(highlight=False)
+    table = Table("step", "result", "seconds", box=None)
+    failed = []
+    start = time.monotonic()
+    for step in steps(quick):
+        console.rule(step.name)
+        begun = time.monotonic()
+        process = subprocess.run(
+            step.command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, check=False
+        )
+        if process.returncode:
+            failed.append(step.name)
+        result = f"failed ({process.returncode})" if process.returncode else "passed"
+        table.add_row(step.name, result, f"{time.monotonic() - begun:.0f}")
+    console.rule("summary")
+    console.print(table)
+    minutes = (time.monotonic() - start) / 60
+    verdict = f"failed: {', '.join(failed)}" if failed else "all passed"
+    console.print(f"{'make check' if quick else 'make test'}: {verdict}, {minutes:.1f} minutes.")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
