@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -23,8 +24,13 @@ def main() -> None:
     try:
         app()
     except LessonError as error:
-        Console(stderr=True).print(f"[red]Error:[/red] {error}", highlight=False, markup=True)
-        raise SystemExit(2) from None
+        _fail(str(error))
+
+
+def _fail(message: str) -> NoReturn:
+    text = Text.assemble(("Error: ", "red"), message)
+    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+    raise SystemExit(2)
 
 
 def _print_version(wanted: bool) -> None:
@@ -74,3 +80,51 @@ def check(
     else:
         show(report, console)
     raise typer.Exit(0 if report.is_right else 1)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lab(context: typer.Context) -> None:
+    """Open JupyterLab on the lessons.
+
+    What follows is handed to JupyterLab, such as [cyan]--no-browser[/cyan] or
+    [cyan]--port=9000[/cyan].
+    """
+    from course.lab import run_lab
+
+    raise typer.Exit(run_lab(context.args))
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say what this machine has, what is wrong with it for the course, and what to do.
+
+    Ends with exit code 1 if something is wrong.
+    """
+    from course.doctor import ERROR, examine, show
+
+    console = Console()
+    rows = examine(None if as_json else console)
+    if as_json:
+        typer.echo(json.dumps([row.__dict__ for row in rows], indent=2, ensure_ascii=False))
+    else:
+        show(rows, console)
+    raise typer.Exit(any(row.state == ERROR for row in rows))
+
+
+@app.command()
+def download(
+    names: Annotated[
+        list[str], typer.Argument(help="Datasets, such as cifar10.", metavar="DATASET...")
+    ],
+) -> None:
+    """Download public datasets, so that lessons can take them without a network."""
+    from course import datasets
+
+    for name in names:
+        try:
+            folder = datasets.download(name)
+        except (datasets.DownloadFailedError, datasets.UnknownDatasetError) as error:
+            _fail(str(error))
+        typer.echo(f"{name} is in {folder}.")

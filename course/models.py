@@ -1,0 +1,92 @@
+"""Keras models that several lessons need, whose outputs stay in float32 under every dtype policy.
+
+A network's last numbers decide the loss: in float16 a logit over 65,504 is infinite, and a small
+probability is zero. So the output layer computes in float32, and so does a loss that reads it.
+All models return logits: train them with ``from_logits=True``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import keras
+from keras import layers
+
+
+def _logits(size: int) -> layers.Layer:
+    return layers.Dense(size, dtype="float32", name="logits")
+
+
+def mlp(
+    input_shape: Sequence[int],
+    outputs: int,
+    hidden: Sequence[int] = (64, 64),
+    activation: str = "relu",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """A multilayer perceptron.
+
+    Args:
+        input_shape: of one example, such as ``(30,)`` or ``(8, 8, 1)``; it is flattened.
+        outputs: how many logits.
+        hidden: units of each hidden layer.
+        activation: of the hidden layers.
+        dropout: share of each hidden layer's units that is dropped in training.
+
+    Returns:
+        a model from (batch, *input_shape) to float32 logits (batch, outputs).
+    """
+    inputs = keras.Input(tuple(input_shape))
+    x = layers.Flatten()(inputs)
+    for units in hidden:
+        x = layers.Dense(units, activation=activation)(x)
+        if dropout:
+            x = layers.Dropout(dropout)(x)
+    return keras.Model(inputs, _logits(outputs)(x), name="mlp")
+
+
+def cnn(input_shape: Sequence[int], outputs: int, filters: Sequence[int] = (16, 32)) -> keras.Model:
+    """A convolutional network: per block two convolutions and a halving, then the mean of each map.
+
+    Args:
+        input_shape: (height, width, channels) of one image.
+        outputs: how many logits.
+        filters: feature maps of each block.
+
+    Returns:
+        a model from (batch, height, width, channels) to float32 logits (batch, outputs).
+    """
+    inputs = keras.Input(tuple(input_shape))
+    x = inputs
+    for maps in filters:
+        x = layers.Conv2D(maps, 3, padding="same", activation="relu")(x)
+        x = layers.Conv2D(maps, 3, padding="same", activation="relu")(x)
+        x = layers.MaxPooling2D(padding="same")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    return keras.Model(inputs, _logits(outputs)(x), name="cnn")
+
+
+def language_model(
+    vocabulary: int, units: int = 128, embedding: int = 64, cell: str = "gru"
+) -> keras.Model:
+    """A recurrent language model: after each symbol, logits for the next.
+
+    Args:
+        vocabulary: how many symbols there are.
+        units: size of the recurrent state.
+        embedding: size of a symbol's vector.
+        cell: ``"simple"``, ``"gru"`` or ``"lstm"``.
+
+    Returns:
+        a model from integers (batch, time) to float32 logits (batch, time, vocabulary).
+
+    Raises:
+        ValueError: the cell is unknown.
+    """
+    cells = {"simple": layers.SimpleRNN, "gru": layers.GRU, "lstm": layers.LSTM}
+    if cell not in cells:
+        raise ValueError(f"cell={cell!r} is unknown: choose one of {', '.join(map(repr, cells))}.")
+    inputs = keras.Input((None,), dtype="int32")
+    x = layers.Embedding(vocabulary, embedding)(inputs)
+    x = cells[cell](units, return_sequences=True)(x)
+    return keras.Model(inputs, _logits(vocabulary)(x), name="language_model")
