@@ -1,0 +1,66 @@
+"""What stands in Markdown cells: headings and images, as a Markdown parser sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+from markdown_it import MarkdownIt
+from nbformat import NotebookNode
+
+_PARSER = MarkdownIt("commonmark").enable("table")
+
+
+@dataclass(frozen=True)
+class Heading:
+    """A heading with the index of its cell."""
+
+    level: int
+    text: str
+    cell: int
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image of a Markdown cell; ``alt`` is empty where there is none."""
+
+    source: str
+    alt: str
+
+
+def headings(notebook: NotebookNode) -> list[Heading]:
+    """The headings of a notebook's Markdown cells, in order."""
+    found = []
+    for index, cell in enumerate(notebook.cells):
+        if cell.cell_type != "markdown":
+            continue
+        tokens = _PARSER.parse(cell.source)
+        for position, token in enumerate(tokens):
+            if token.type == "heading_open":
+                text = tokens[position + 1].content.strip()
+                found.append(Heading(int(token.tag[1]), text, index))
+    return found
+
+
+def pictures(text: str) -> Iterator[Picture]:
+    """The images of a Markdown text, whether written in Markdown or in HTML."""
+    for token in _PARSER.parse(text):
+        for part in (token, *(token.children or ())):
+            if part.type == "image":
+                yield Picture(str(part.attrGet("src")), part.content.strip())
+            elif part.type in {"html_block", "html_inline"}:
+                yield from _html_pictures(part.content)
+
+
+def _html_pictures(html: str) -> list[Picture]:
+    found: list[Picture] = []
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            if tag == "img":
+                values = dict(attrs)
+                found.append(Picture(values.get("src") or "", (values.get("alt") or "").strip()))
+
+    Reader().feed(html)
+    return found

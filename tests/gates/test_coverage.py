@@ -1,0 +1,182 @@
+"""Every section of the articles is answered by a lesson, under a heading that exists."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from autograder import coverage
+from autograder.errors import CourseError
+
+ROOT = Path(__file__).parents[2]
+SECTIONS = (Path(__file__).parent / "sections.txt").read_text(encoding="utf-8").splitlines()
+
+TOY_MAP = """\
+articles:
+  1: An article
+sections:
+  "1 Introduction":
+    90_adding: Two and two
+  "1 Later": {}
+  "1 Later: An item":
+    91_subtracting: null
+"""
+
+
+@pytest.fixture
+def mapped_toy(toy) -> Path:
+    """A course of one lesson with a map."""
+    (toy / coverage.MAP).write_text(TOY_MAP)
+    return toy
+
+
+def edit(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+
+
+def test_course_is_covered():
+    assert coverage.check(ROOT) == []
+
+
+def test_map_names_every_section_in_the_articles_order():
+    # The list here is the second entry: a section that leaves the map is missed here.
+    assert list(coverage.load(ROOT).sections) == SECTIONS
+
+
+def test_all_articles_are_there():
+    assert list(coverage.load(ROOT).articles) == [1, 2, 3, 4]
+
+
+def test_toy_is_covered(mapped_toy):
+    assert coverage.check(mapped_toy) == []
+    assert coverage.load(mapped_toy).open() == {"1 Later: An item": ["91_subtracting"]}
+    assert coverage.load(mapped_toy).to_come() == ["91_subtracting"]
+
+
+@pytest.mark.parametrize("place", ["map", "header"])
+def test_swapped_heading_is_noticed(mapped_toy, place):
+    # "Your turn" is a heading of the lesson, and not the one that answers the section.
+    if place == "map":
+        edit(mapped_toy / coverage.MAP, "Two and two", "Your turn")
+    else:
+        source = mapped_toy / "solutions/90_adding/adding.py"
+        edit(source, '"1 Introduction": "Two and two"', '"1 Introduction": "Your turn"')
+    (problem,) = coverage.check(mapped_toy)
+    assert "Which of the two is right" in problem
+
+
+def test_section_missing_in_the_map_is_noticed(mapped_toy):
+    edit(mapped_toy / coverage.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', "")
+    (problem,) = coverage.check(mapped_toy)
+    assert "no section of" in problem
+
+
+def test_section_missing_in_the_header_is_noticed(mapped_toy):
+    edit(mapped_toy / coverage.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
+    (problem,) = coverage.check(mapped_toy)
+    assert "its header does not" in problem
+
+
+def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
+    edit(mapped_toy / coverage.MAP, "90_adding: Two and two", "91_subtracting: null")
+    (problem,) = coverage.check(mapped_toy)
+    assert "does not name the lesson" in problem
+
+
+@pytest.mark.parametrize("kind", ["instructor", "student"])
+def test_removed_heading_is_noticed(mapped_toy, kind):
+    folder = "solutions" if kind == "instructor" else "lessons"
+    edit(mapped_toy / folder / "90_adding/adding.ipynb", "## Two and two", "Two and two")
+    (problem,) = coverage.check(mapped_toy)
+    assert f"the {kind} notebook has no such heading" in problem
+
+
+def test_written_lesson_cannot_be_open(mapped_toy):
+    edit(mapped_toy / coverage.MAP, "90_adding: Two and two", "90_adding: null")
+    (problem,) = coverage.check(mapped_toy)
+    assert "which is written" in problem
+
+
+def test_unwritten_lesson_cannot_answer(mapped_toy):
+    edit(mapped_toy / coverage.MAP, "91_subtracting: null", "91_subtracting: A heading")
+    (problem,) = coverage.check(mapped_toy)
+    assert "which is not written" in problem
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ('"1 Later": {}', '"1 Introduction": {}', "stands twice"),
+        ('"1 Later": {}', '"Later": {}', "number of an article"),
+        ('"1 Later": {}', '"7 Later": {}', "number of an article"),
+        ('"1 Later: An item"', '"1 Something: An item"', "neither a lesson nor items"),
+        ("91_subtracting", "Subtracting", "not the name of a lesson"),
+        ("Two and two", "[Two]", "a text or null"),
+        ("articles:", "papers:", "two keys"),
+        ("articles:", "articles: }", "cannot be read"),
+    ],
+)
+def test_bad_maps_are_refused(old, new, reason):
+    assert old in TOY_MAP
+    with pytest.raises(CourseError, match=reason):
+        coverage.parse(TOY_MAP.replace(old, new, 1))
+
+
+def test_open_sections_only_shrink():
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("there is no git history here")
+    assert coverage.history_problems(ROOT) == []
+
+
+@pytest.fixture
+def history(tmp_path):
+    """A git repository with a map; call it to commit another version."""
+
+    def git(*arguments: str) -> None:
+        name = ["-c", "user.name=a", "-c", "user.email=a@example.org"]
+        subprocess.run(["git", "-C", str(tmp_path), *name, *arguments], check=True)
+
+    if shutil.which("git") is None:
+        pytest.skip("git is not installed")
+    git("init", "-q")
+
+    def commit(text: str) -> Path:
+        (tmp_path / coverage.MAP).parent.mkdir(exist_ok=True)
+        (tmp_path / coverage.MAP).write_text(text)
+        git("add", ".")
+        git("commit", "-qm", "a version")
+        return tmp_path
+
+    commit(TOY_MAP)
+    return commit
+
+
+def test_closing_a_section_is_fine(history):
+    root = history(TOY_MAP.replace("91_subtracting: null", "91_subtracting: A heading"))
+    assert coverage.history_problems(root) == []
+
+
+def test_opening_a_section_is_noticed_in_history(history):
+    history(TOY_MAP.replace("Two and two", "null"))
+    root = history(TOY_MAP)
+    (problem,) = coverage.history_problems(root)
+    assert "'1 Introduction' is open again" in problem
+
+
+def test_losing_a_section_is_noticed_before_it_is_committed(history):
+    root = history(TOY_MAP + "\n")
+    edit(root / coverage.MAP, '  "1 Later": {}\n', "")
+    edit(root / coverage.MAP, "1 Later: An item", "1 An item")
+    problems = coverage.history_problems(root)
+    assert len(problems) == 3
+    assert all("the working tree" in problem for problem in problems)
+
+
+def test_without_history_says_so(tmp_path):
+    with pytest.raises(CourseError, match="no git history"):
+        coverage.history_problems(tmp_path)
