@@ -50,10 +50,11 @@ def pictures(text: str) -> Iterator[Picture]:
             if part.type == "image":
                 yield Picture(str(part.attrGet("src")), part.content.strip())
             elif part.type in {"html_block", "html_inline"}:
-                yield from _html_pictures(part.content)
+                yield from html_pictures(part.content)
 
 
-def _html_pictures(html: str) -> list[Picture]:
+def html_pictures(html: str | None) -> list[Picture]:
+    """The images of a piece of HTML."""
     found: list[Picture] = []
 
     class Reader(HTMLParser):
@@ -62,5 +63,5 @@ def _html_pictures(html: str) -> list[Picture]:
                 values = dict(attrs)
                 found.append(Picture(values.get("src") or "", (values.get("alt") or "").strip()))
 
-    Reader().feed(html)
+    Reader().feed(html or "")
     return found
