@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,19 @@ class Coverage:
             for section, lessons in self.sections.items()
             if lesson in lessons
         }
+
+    def split(self, section: str) -> tuple[int, str, str | None]:
+        """The article's number, the section's title and, where it is an item, its name.
+
+        Titles hold colons too: an item is what stands under a section of the map.
+        """
+        number, _, title = section.partition(" ")
+        parts = title.split(": ")
+        for count in range(1, len(parts)):
+            parent = ": ".join(parts[:count])
+            if f"{number} {parent}" in self.sections:
+                return int(number), parent, ": ".join(parts[count:])
+        return int(number), title, None
 
 
 class _StrictLoader(yaml.SafeLoader):
@@ -245,12 +258,3 @@ def _git(root: Path, *arguments: str) -> str | None:
     except FileNotFoundError:
         return None
     return process.stdout if process.returncode == 0 else None
-
-
-def sections_of(mirrors: Mapping[str, object]) -> dict[int, list[str]]:
-    """Sections by article, without their numbers and in their order, for tables."""
-    found: dict[int, list[str]] = {}
-    for section in mirrors:
-        number, _, name = section.partition(" ")
-        found.setdefault(int(number), []).append(name)
-    return found

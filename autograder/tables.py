@@ -1,0 +1,198 @@
+"""The tables of lessons: in ``README.md`` between two markers, and ``lessons/README.md``, the page
+on which JupyterLab opens. Both are made from the lessons' headers and the coverage map."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from autograder.coverage import MAP, Coverage, load
+from autograder.errors import CourseError
+from autograder.lesson import Lesson, all_lessons
+
+BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
+END = "<!-- end of lessons -->"
+README, LANDING = Path("README.md"), Path("lessons") / "README.md"
+
+
+def write(root: Path) -> None:
+    """Write the tables of the course at ``root``; a course without a coverage map has none.
+
+    Raises:
+        CourseError: the README has lost its markers.
+    """
+    for path, text in _make(Path(root)).items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def check(root: Path) -> list[str]:
+    """Which tables are not what ``write`` would write, one sentence each."""
+    root = Path(root)
+    try:
+        made = _make(root)
+    except CourseError as error:
+        return [str(error)]
+    return [
+        f"{path.relative_to(root)}: the table of lessons is out of date: run `autograder build`."
+        for path, text in made.items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != text
+    ]
+
+
+def _make(root: Path) -> dict[Path, str]:
+    if not (root / MAP).is_file():
+        return {}
+    lessons, coverage = all_lessons(root), load(root)
+    readme = root / README
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise CourseError(f"{README} must hold the lines {BEGIN!r} and {END!r}, in this order.")
+    table = readme_table(lessons, coverage)
+    return {
+        readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}",
+        root / LANDING: landing_page(lessons, coverage),
+    }
+
+
+def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
+    """The README's table: each lesson with what it mirrors, then what is still to come."""
+    lines = _table(
+        ("lesson", "minutes", "mirrors, by article and section"),
+        (
+            (
+                f"[{_number(lesson.name)} {_cell(lesson.header.title)}]"
+                f"({_link(lesson, lesson.root)})",
+                str(lesson.header.minutes),
+                _sections(coverage, lesson.name),
+            )
+            for lesson in lessons
+        ),
+    )
+    lines += ["", _articles(coverage)]
+    opened = coverage.open()
+    if opened:
+        done = len(coverage.sections) - len(opened)
+        lines += [
+            "",
+            f"{done} of the {len(coverage.sections)} sections and items are answered. "
+            "Open are those whose lesson is still to come:",
+            "",
+            *_table(
+                ("lesson to come", "sections open until then"),
+                ((_title(name), _sections(coverage, name)) for name in coverage.to_come()),
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def landing_page(lessons: list[Lesson], coverage: Coverage) -> str:
+    """The page of ``lessons/``: the lessons by part, and how to work with them."""
+    titles = {lesson.name: lesson.header.title for lesson in lessons}
+    lines = ["# Lessons", "", _HOW_TO.format(example=lessons[0].name), ""]
+    for part, group in itertools.groupby(lessons, key=lambda lesson: lesson.header.part):
+        lines += [
+            f"## {part}",
+            "",
+            *_table(
+                ("lesson", "what you will have done", "minutes", "read first", "mirrors"),
+                (_landing_row(lesson, coverage, titles) for lesson in group),
+            ),
+            "",
+        ]
+    lines += [
+        "The first number of minutes is for reading and running, the second with the exercises.",
+        "",
+        _articles(coverage),
+    ]
+    if coverage.to_come():
+        lines += [
+            "",
+            "## Still to come",
+            "",
+            ", ".join(_title(name) for name in coverage.to_come()) + ".",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_HOW_TO = """\
+Double-click a lesson's title in the table to open it, run its cells from top to bottom with
+Shift+Enter, and write your answers where it says `YOUR CODE HERE`. The tests below each exercise
+tell whether an answer has the right form; saving a lesson keeps everything.
+
+To see where you stand, open a terminal (File, New, Terminal) and ask for the lesson by its folder:
+
+```
+course check lessons/{example}
+```
+
+It lists each exercise with its state and the message of the check that fails. `course doctor` says
+whether the installation is in order."""
+
+
+def _landing_row(lesson: Lesson, coverage: Coverage, titles: dict[str, str]) -> tuple[str, ...]:
+    header = lesson.header
+    return (
+        f"[{_number(lesson.name)} {_cell(header.title)}]({_link(lesson, lesson.root / 'lessons')})",
+        _cell(header.summary),
+        f"{header.minutes_reading} / {header.minutes}",
+        "<br>".join(
+            f"{_number(name)} {_cell(titles[name])}"
+            if name in titles
+            else f"{_title(name)} (to come)"
+            for name in header.needs
+        )
+        or "nothing",
+        _sections(coverage, lesson.name),
+    )
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _articles(coverage: Coverage) -> str:
+    titles = "; ".join(f"**{number}** {title}" for number, title in coverage.articles.items())
+    return f"The articles: {titles}."
+
+
+def _sections(coverage: Coverage, lesson: str) -> str:
+    """What a lesson mirrors, by article, with items in brackets: ``**1** Intro · GANs (Fakes)``."""
+    articles: dict[int, dict[str, list[str]]] = {}
+    for key in coverage.mirrored_by(lesson):
+        number, section, item = coverage.split(key)
+        items = articles.setdefault(number, {}).setdefault(section, [])
+        if item:
+            items.append(item)
+    return "<br>".join(
+        f"**{number}** "
+        + " · ".join(
+            _cell(section) + (f" ({'; '.join(map(_cell, items))})" if items else "")
+            for section, items in sections.items()
+        )
+        for number, sections in articles.items()
+    )
+
+
+def _number(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def _title(name: str) -> str:
+    number, _, words = name.partition("_")
+    return f"{number} {words.replace('_', ' ')}"
+
+
+def _link(lesson: Lesson, base: Path) -> str:
+    return lesson.student_notebook.relative_to(base).as_posix()
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

@@ -1,0 +1,88 @@
+"""Tables of lessons: made from headers and the coverage map, and held to them."""
+
+from __future__ import annotations
+
+import pytest
+
+from autograder import coverage, tables
+from autograder.errors import CourseError
+from autograder.lesson import all_lessons
+
+TOY_MAP = """\
+articles:
+  1: An article
+sections:
+  "1 Introduction":
+    90_adding: Two and two
+  "1 Later": {}
+  "1 Later: An item":
+    91_subtracting: null
+"""
+
+
+@pytest.fixture
+def course(toy):
+    """A course of one lesson, with a map and a README, its tables written."""
+    (toy / coverage.MAP).write_text(TOY_MAP)
+    (toy / "README.md").write_text(f"Before.\n\n{tables.BEGIN}\n{tables.END}\n\nAfter.\n")
+    tables.write(toy)
+    return toy
+
+
+def test_readme_keeps_what_is_around_the_table(course):
+    text = (course / "README.md").read_text()
+    assert text.startswith("Before.\n\n<!--")
+    assert text.endswith("-->\n\nAfter.\n")
+    row = "| [90 Adding](lessons/90_adding/adding.ipynb) | 5 | **1** Introduction |"
+    assert row in text
+    assert "| 91 subtracting | **1** Later (An item) |" in text
+    assert "2 of the 3 sections" in text
+
+
+def test_landing_page_links_to_lessons_that_exist(course):
+    text = (course / "lessons" / "README.md").read_text()
+    assert "## I Foundations" in text
+    assert "[90 Adding](90_adding/adding.ipynb)" in text
+    assert "| 1 / 5 | nothing |" in text
+    assert (course / "lessons" / "90_adding" / "adding.ipynb").is_file()
+
+
+def test_written_tables_are_up_to_date_and_stay_so(course):
+    before = (course / "README.md").read_bytes()
+    assert tables.check(course) == []
+    tables.write(course)
+    assert (course / "README.md").read_bytes() == before
+
+
+def test_edited_tables_are_noticed(course):
+    for path in (course / "README.md", course / "lessons" / "README.md"):
+        path.write_text(path.read_text().replace("Adding", "Addition"))
+    assert len(tables.check(course)) == 2
+
+
+def test_closed_section_changes_the_table(course):
+    path = course / coverage.MAP
+    path.write_text(path.read_text().replace("1 Later: An item", "1 Later: Another item"))
+    (problem,) = tables.check(course)
+    assert problem.startswith("README.md: the table of lessons is out of date")
+
+
+def test_lost_markers_are_an_error(course):
+    (course / "README.md").write_text("Nothing.")
+    with pytest.raises(CourseError, match="must hold the lines"):
+        tables.write(course)
+    assert len(tables.check(course)) == 1
+
+
+def test_course_without_a_map_has_no_tables(toy):
+    tables.write(toy)
+    assert tables.check(toy) == []
+    assert not (toy / "README.md").exists()
+
+
+def test_needs_name_the_lesson(course):
+    (lesson,) = all_lessons(course)
+    lesson.header.needs.append("90_adding")
+    lesson.header.needs.append("91_subtracting")
+    page = tables.landing_page([lesson], coverage.load(course))
+    assert "| 90 Adding<br>91 subtracting (to come) |" in page
