@@ -83,15 +83,14 @@ class Secrets:
                 kept.add(line, lesson, kind)
         return kept
 
-    def inside(self, line: str) -> str | None:
-        """The secret that a normalised line shows, or None."""
+    def inside(self, line: str) -> Iterator[str]:
+        """The secrets that a normalised line shows."""
         if line in self.lines:
-            return line
+            yield line
         for start in range(len(line) - MIN_INSIDE + 1):
             for secret in self._starts.get(line[start : start + MIN_LENGTH], ()):
-                if line.startswith(secret, start):
-                    return secret
-        return None
+                if line.startswith(secret, start) and secret != line:
+                    yield secret
 
 
 def normalise(text: str) -> list[str]:
@@ -103,13 +102,18 @@ def normalise(text: str) -> list[str]:
 def collect(root: Path) -> Secrets:
     """The secret lines of every lesson below ``root/solutions``."""
     lessons = all_lessons(Path(root))
-    seen = {line for lesson in lessons for text in _visible(lesson) for line in normalise(text)}
-    secrets = Secrets()
+    candidates = Secrets()
     for lesson in lessons:
         for kind, text in _hidden(lesson):
             for line in normalise(text):
-                if len(line) >= MIN_LENGTH and line not in seen:
-                    secrets.add(line, lesson.name, kind)
+                if len(line) >= MIN_LENGTH:
+                    candidates.add(line, lesson.name, kind)
+    seen = {line for lesson in lessons for text in _visible(lesson) for line in normalise(text)}
+    shown = {secret for line in seen for secret in candidates.inside(line)}
+    secrets = Secrets()
+    for line, (name, kind) in candidates.lines.items():
+        if line not in shown:
+            secrets.add(line, name, kind)
     return secrets
 
 
@@ -215,7 +219,7 @@ def _notebook(name: str, text: str, secrets: Secrets) -> Iterator[Finding]:
 def _text(name: str, cell: int | None, text: str, secrets: Secrets) -> Iterator[Finding]:
     least = MIN_INSIDE if name.endswith(".py") else MIN_LENGTH
     for number, line in enumerate(normalise(text), 1):
-        secret = secrets.inside(line) if len(line) >= least else None
+        secret = next(secrets.inside(line), None) if len(line) >= least else None
         if secret is not None:
             yield Finding(name, cell, number, *secrets.lines[secret], secret)
         elif cell is not None and line in _MARKERS:
