@@ -2,6 +2,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -32,6 +33,8 @@ check: $(STAMP) ## the quick half of the tests
 
 build: $(STAMP) ## notebooks and tables from the sources in solutions/
 	@$(BIN)/autograder build
+
+# --- setting up; students' Makefile takes this part too ---
 
 $(STAMP): requirements.lock pyproject.toml
 	@python=
@@ -71,6 +74,8 @@ $(STAMP): requirements.lock pyproject.toml
 		--no-deps --no-build-isolation -e .
 	touch $@
 
+# --- end of setting up ---
+
 # The same versions for conda users follow from the lock. `make lock UPGRADE=--upgrade` takes newer
 # versions; without it those that are pinned stay.
 lock: $(STAMP) ## pin the dependencies of pyproject.toml again
@@ -85,5 +90,3 @@ clean: ## remove what the tools leave behind; .venv and the class stay
 	@rm -rf build dist .pytest_cache .ruff_cache *.egg-info
 	find . -path ./$(VENV) -prune -o -path ./class -prune -o -type d \
 		\( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
-
-.ONESHELL:
