@@ -50,7 +50,7 @@
 # %% [markdown]
 # ## A straight line fails, a bent one does not
 #
-# Every lesson begins with one line that fixes the random numbers and says on what the lesson computes.
+# Every lesson begins with a line that fixes the random numbers and says on what it computes. The imports follow.
 
 # %%
 import course
@@ -137,6 +137,7 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 line_accuracy = line.score(points, arm)
 bent_accuracy = bent.evaluate(points, arm, verbose=0)[1]
+# 20 seeds: the network 1.000 each time; the line has .69.
 print("straight line right for fewer than 8 of 10 points:", line_accuracy < 0.8)
 print("network right for more than 98 of 100 points:", bent_accuracy > 0.98)
 
@@ -163,8 +164,9 @@ print("network right for more than 98 of 100 points:", bent_accuracy > 0.98)
 # ```
 #
 # It runs your answers in a fresh Python, as grading does, which catches an answer that works only because of a
-# cell that you have deleted since. Grading adds **hidden tests**: the same promises, held against more cases.
-# Where a test cell shows only a comment, its tests are hidden, and the comment says what they look at.
+# cell that you have deleted since. It knows the tests that you can see. Grading adds **hidden tests**: the same
+# promises, held against more cases. Where a test cell shows only a comment, its tests are hidden, and the comment
+# says what they look at.
 #
 # **Numbers in the text** come from the code. Where a cell states a result, such as `True` above, the course is
 # tested for still giving it.
@@ -357,7 +359,7 @@ for examples, inputs, neurons in [(5, 4, 3), (4, 4, 4), (1, 6, 2), (7, 2, 7)]:
     assert result.shape == want.shape, (
         f"For {sizes} expected shape {want.shape}, got {result.shape}."
     )
-    wrong = ~np.isclose(result, want)
+    wrong = ~np.isclose(result, want, atol=1e-5)
     assert not wrong.any(), (
         f"For {sizes}, {wrong.sum()} of {want.size} sums are wrong; the first that is should be "
         f"{want[wrong][0]:.3f} and is {result[wrong][0]:.3f}. Sums may be negative, each neuron has its "
@@ -504,6 +506,8 @@ assert np.allclose(result[1, 1:] / result[1, :-1], np.e), (
     "A logit that is larger by 1 should make a probability e = 2.718 times as large; "
     f"your ratios are {result[1, 1:] / result[1, :-1]}."
 )
+large = np.asarray(softmax(np.array([[800.0, 800.0]])))
+assert np.allclose(large, 0.5), f"Two logits of 800 give 0.5 each, as two of 0 do; got {large[0]}."
 
 # %% grade_id="softmax_stable" points=3
 # Hidden tests: very large and very small logits, also side by side in a batch.
@@ -522,11 +526,11 @@ for what, shift in cases:
         f"For {what} your probabilities contain {result[~np.isfinite(result)][0]}. "
         "Some exponential overflowed, or all of an example's exponentials vanished."
     )
-    assert np.allclose(result, right, atol=1e-9), (
+    assert np.allclose(result, right, atol=1e-3), (
         f"For {what} expected {right.round(3).tolist()}, got {result.round(3).tolist()}."
     )
 wide = np.asarray(softmax(np.array([[0.0, 5000.0]])))
-assert np.allclose(wide, [[0, 1]]), f"Logits 0 and 5,000 give 0 and 1; got {wide}."
+assert np.allclose(wide, [[0, 1]], atol=1e-6), f"Logits 0 and 5,000 give 0 and 1; got {wide}."
 ### END HIDDEN TESTS
 
 
@@ -717,7 +721,7 @@ for widths in [(3, 2), (3, 5, 2), (4, 4, 4, 4), (2, 7, 1, 6, 3), (5, 5, 5, 5, 5,
     kernels = [rng.normal(size=pair) for pair in zip(widths[:-1], widths[1:])]
     biases = [rng.normal(size=width) for width in widths[1:]]
     kernel, bias = (np.asarray(part) for part in collapse(kernels, biases))
-    stack = f"A stack of {len(kernels)} layers, {' to '.join(map(str, widths))}"
+    stack = f"For the stack {' to '.join(map(str, widths))}"
     shapes = kernel.shape, bias.shape
     wanted = (widths[0], widths[-1]), (widths[-1],)
     assert shapes == wanted, f"{stack}: expected kernel and bias of shapes {wanted}, got {shapes}."
@@ -725,11 +729,11 @@ for widths in [(3, 2), (3, 5, 2), (4, 4, 4, 4), (2, 7, 1, 6, 3), (5, 5, 5, 5, 5,
     output = batch
     for one_kernel, one_bias in zip(kernels, biases):
         output = output @ one_kernel + one_bias
-    assert np.allclose(bias, output[0]), (
+    assert np.allclose(bias, output[0], rtol=1e-4, atol=1e-4), (
         f"{stack}: for an input of zeros it gives {output[0].round(3)}, your layer {bias.round(3)}. "
         "Follow the first layer's bias on its way through the layers after it."
     )
-    assert np.allclose(batch @ kernel + bias, output), (
+    assert np.allclose(batch @ kernel + bias, output, rtol=1e-3, atol=1e-3), (
         f"{stack}: the bias is right and the output is not. In which order do the kernels act on an input?"
     )
 ### END HIDDEN TESTS
@@ -755,11 +759,11 @@ def collapse(kernels, biases):
 
 
 # %% tags=["misconception"]
-# The kernels are multiplied from the output back to the input, which is the transposed stack.
+# The kernels are multiplied in the reverse order, last layer first, although an input meets the first one first.
 def collapse(kernels, biases):
-    kernel, bias = kernels[0].T, biases[0]
+    kernel, bias = kernels[0], biases[0]
     for next_kernel, next_bias in zip(kernels[1:], biases[1:]):
-        kernel = next_kernel.T @ kernel
+        kernel = next_kernel @ kernel
         bias = bias @ next_kernel + next_bias
     return kernel, bias
 
@@ -849,8 +853,8 @@ for gaps in [8, 16, 32, 64, 128]:
 # you like to any continuous function on a bounded region.
 #
 # Read the small print. It says that good weights *exist*; it does not say that training finds them, nor that
-# their number is reasonable: a grid of bumps with 10 along each of 64 inputs would need $10^{64}$. And look at the left
-# and the right end of the figure. Beyond the last bump the network knows nothing, and says so to nobody.
+# their number is reasonable: a grid of bumps with 10 along each of 64 inputs would need $10^{64}$. And look at
+# the left and the right end of the figure. Beyond the last bump the network knows nothing, and says so to nobody.
 
 # %% [markdown]
 # ### Exercise 4: draw a curve with ReLU
@@ -860,8 +864,8 @@ for gaps in [8, 16, 32, 64, 128]:
 # `relu(x @ kernel_1 + bias_1) @ kernel_2 + bias_2`
 #
 # goes through given points and is straight between them. Complete `draw_curve(knots, values)`. `knots` is an
-# increasing array of at least two positions, **not always equally far apart**; `values` holds what the network
-# should answer there. Return `(kernel_1, bias_1, kernel_2, bias_2)`, of shapes (1, $h$), ($h$,), ($h$, 1) and
+# increasing NumPy array of at least two positions, **not always equally far apart**; the array `values` holds what
+# the network should answer there. Return `(kernel_1, bias_1, kernel_2, bias_2)`, of shapes (1, $h$), ($h$,), ($h$, 1) and
 # (1,). The number $h$ of hidden neurons is up to you. Only inputs between the first and the last knot matter.
 #
 # One way needs a single neuron for each gap between two knots. Begin at the first knot with the first value.
@@ -917,7 +921,7 @@ for what, knots, values in cases:
     drawn = (relu(places[:, np.newaxis] @ kernel_1 + bias_1) @ kernel_2 + bias_2)[:, 0]
     wanted = np.interp(places, knots, values)
     worst = np.abs(drawn - wanted).argmax()
-    assert np.allclose(drawn, wanted, atol=1e-6), (
+    assert np.allclose(drawn, wanted, atol=1e-4), (
         f"For {what}: at x = {places[worst]:.2f} the network should answer {wanted[worst]:.3f} and answers "
         f"{drawn[worst]:.3f}. At the first knot it should answer {wanted[0]:.3f}, and gives {drawn[0]:.3f}."
     )
@@ -969,6 +973,31 @@ def draw_curve(knots, values):
     weights = np.linalg.solve(heard, values[1:] - values[0])
     return np.ones((1, len(weights))), -knots[:-1], weights[:, np.newaxis], values[:1]
 
+
+# %% [markdown]
+# When the tests are satisfied, look at what your weights draw: twelve points of a mountain ridge, 200 positions
+# between them. (Without an answer this cell ends in `NotImplementedError`; go on to the next.)
+
+# %% tags=["demo"]
+ridge_x = np.array([0.0, 0.8, 1.1, 1.9, 2.2, 3.0, 3.3, 3.6, 4.4, 4.7, 5.5, 6.0])
+ridge_y = np.array([0.9, 1.6, 1.4, 2.6, 2.3, 3.4, 3.1, 3.2, 1.9, 2.2, 1.0, 0.8])
+kernel_1, bias_1, kernel_2, bias_2 = draw_curve(ridge_x, ridge_y)
+x = np.linspace(0, 6, 200)[:, np.newaxis]
+drawn = relu(x @ kernel_1 + bias_1) @ kernel_2 + bias_2
+
+fig, axis = plt.subplots(figsize=(6.4, 3.0))
+axis.plot(ridge_x, ridge_y, "o", color=plots.VERMILION, label="points given")
+axis.plot(x[:, 0], drawn[:, 0], label="network")
+axis.fill_between(x[:, 0], drawn[:, 0], alpha=0.15)
+axis.set(
+    title=f"{len(bias_1)} ReLU neurons draw a ridge", xlabel="input x", ylabel="output", ylim=(0, 4)
+)
+axis.legend(loc="upper right")
+plots.show(
+    fig,
+    alt="""The outline of a mountain ridge, made of straight pieces, that passes through all twelve
+    given points: the output of a network whose weights were computed from them.""",
+)
 
 # %% [markdown]
 # ## The same in Keras, with the weights in your hand
@@ -1046,7 +1075,7 @@ for widths in [(4, 3), (3, 6, 4), (5, 8, 8, 3), (2, 5, 5, 5, 3)]:
     wanted = np.exp(logits - logits.max(axis=1, keepdims=True))
     wanted /= wanted.sum(axis=1, keepdims=True)
     result = keras.ops.convert_to_numpy(build_network(kernels, biases)(batch))
-    network = f"For {len(kernels)} layers, {' to '.join(map(str, widths))}"
+    network = f"For the network {' to '.join(map(str, widths))}"
     assert np.allclose(result.sum(axis=1), 1, atol=5e-3), (
         f"{network}: each example's probabilities should add up to 1; yours to {result[0].sum():.3f}."
     )
@@ -1172,13 +1201,14 @@ history = network.fit(x_train, y_train, epochs=15, batch_size=32, verbose=2)
 
 # %% tags=["demo", "nbval-check-output"]
 network_accuracy = network.evaluate(x_test, y_test, verbose=0)[1]
-print("network right for at least 95 of 100:", network_accuracy >= 0.95)
+# 20 seeds: .958 to .982, mean .974, sd .006; the baseline has .972 to .974.
+print("network right for at least 94 of 100:", network_accuracy >= 0.94)
 print(
     "within 2.5 points of logistic regression:", abs(network_accuracy - baseline_accuracy) < 0.025
 )
 
 # %% [markdown]
-# From guessing to 95 of 100 and more, on digits that it had never seen, in a few seconds. And yet: within 2.5
+# From guessing to 94 of 100 and more, on digits that it had never seen, in a few seconds. And yet: within 2.5
 # points of the baseline, which has 650 weights and no hidden layer. On 500 test digits a difference of that
 # size is a dozen digits. If this were your project, logistic regression would be hard to argue against.
 # Deep networks earn their keep where the way from pixels to answer is longer than this: larger pictures,
@@ -1189,18 +1219,18 @@ print(
 #
 # If two hidden layers are good, are eight better? Training asks, for every weight, how much the loss would
 # change if that weight were nudged. That number is the weight's **gradient**, and the weight moves in
-# proportion to it. To get to the first layer, the question has to travel back through all the others, and at
-# each it is multiplied by the slope of the activation function.
+# proportion to it. To get to the first layer, the question has to travel back through all the others, and each
+# multiplies it by its weights and by the slope of its activation function.
 #
-# The sigmoid's slope is at most ¼. *What is left of a signal after eight of them?*
+# The sigmoid's slope is at most ¼. *Leave the weights aside: what is left of a signal after eight of them?*
 
 # %% tags=["nbval-check-output"]
-print(f"at most {0.25**8:.0e} of it")
+print(f"a quarter of a quarter, eight times over: {0.25**8:.0e}")
 
 # %% [markdown]
-# That is an estimate; let us measure. Four networks of eight hidden layers with 32 neurons each, not trained yet, which
-# differ in the activation function only. `GradientTape` records what is computed and gives the gradients; we
-# take the typical size of a gradient in each layer.
+# So much for the estimate; let us measure. Take four networks of eight hidden layers with 32 neurons each, not
+# trained yet, which differ in the activation function and start with weights of a size that suits it.
+# `GradientTape` records what is computed and gives the gradients; we take their typical size in each layer.
 
 # %% tags=["demo"]
 import tensorflow as tf
@@ -1241,6 +1271,7 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 ratio = {name: size[0] / size[-1] for name, size in sizes.items()}
+# 20 seeds: sigmoid 2e-6 to 9e-6, the others .37 to 1.5.
 for name in ACTIVATIONS:
     print(f"{name:8} first layer's gradient above a tenth of the last's:", ratio[name] > 0.1)
 print("sigmoid  below a ten-thousandth:", ratio["sigmoid"] < 1e-4)
@@ -1281,14 +1312,20 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: sigmoid always .100; tanh .920 to .960, ReLU .912 to .970, linear .932 to .962.
 print("sigmoid still guesses, fewer than 25 of 100:", deep_accuracy["sigmoid"] < 0.25)
 for name in ["tanh", "relu"]:
     print(f"{name} learned, more than 85 of 100:", deep_accuracy[name] > 0.85)
 print("linear no better than the baseline:", deep_accuracy["linear"] < baseline_accuracy + 0.01)
 print("eight ReLU layers beat two:", deep_accuracy["relu"] > network_accuracy + 0.01)
 
+before_last = keras.Model(deep["sigmoid"].inputs, deep["sigmoid"].layers[-2].output)
+spread = before_last.predict(x_test, verbose=0).std(axis=0).mean()
+print("sigmoid's last hidden layer, spread between images below 0.001:", spread < 0.001)
+
 # %% [markdown]
-# - **Sigmoid** has learned nothing. Its last layers would, but the first ones hand them noise.
+# - **Sigmoid** has learned nothing. Its last layers have gradients enough, but what reaches them is nearly the
+#   same for every image: on its way forward, too, the signal has been flattened eight times.
 # - **Tanh** and **ReLU** learn: their slopes near zero are 1, or 1 wherever a neuron is active.
 # - **Linear** keeps its gradients alive and gains nothing by them: eight layers without a bend are one layer.
 # - And eight layers with ReLU are no better than two. Depth is no merit in itself.
@@ -1323,18 +1360,28 @@ stranger_accuracy = stranger.evaluate(images[back], digits[back], verbose=0)[1]
 
 # %% tags=["demo", "nbval-check-output"]
 loss_of_points = 100 * (network_accuracy - stranger_accuracy)
-print("on other hands it loses 2 to 10 points:", 2 < loss_of_points < 10)
-print(
-    "errors, more than 1.5 times as many:", (1 - stranger_accuracy) > 1.5 * (1 - network_accuracy)
-)
+print("on other hands it loses 3 to 10 points:", 3 < loss_of_points < 10)
+more_errors = (1 - stranger_accuracy) / (1 - network_accuracy)
+# 20 seeds: 4.4 to 7.4 points, sd 0.7; 2.2 to 4.8 times the errors, mean 3.5.
+print("errors, at least half as many again:", more_errors > 1.5)
+
+# Are the last 500 only harder to read? Ask the first network for those of them that it was tested on.
+late_ones = index[len(x_train) :] >= 1297
+late_accuracy = network.evaluate(x_test[late_ones], y_test[late_ones], verbose=0)[1]
+# 20 seeds: 0.7 to 3.0 points below its score on all of the test split.
+print("the first network stays within 5 points there:", late_accuracy > network_accuracy - 0.05)
+print("and reads them better than the second:", late_accuracy > stranger_accuracy)
 
 # %% [markdown]
-# The same network, the same number of examples, several points fewer: more than one and a half times as many errors
-# as before. Neither number is wrong; they answer different questions. The first says how it reads people that it
-# knows, and it is the second that one needs before using it on the public. Errors of this kind are not
-# spread evenly: whoever writes unlike the 13, because they learned it in another country, or their hand
-# trembles, is misread more often than others, on a form that may decide about money or a vote. No
-# training on these digits can repair that. It takes digits from those people.
+# The same network, as many examples, and at least half as many errors again. Are the last 500 digits harder in
+# themselves? A little, perhaps; but the first network, which has met the hands, reads those of them that it was
+# tested on better than the second, which has not.
+#
+# Neither number is wrong; they answer different questions. The first says how the network reads people whom it
+# knows. Before using it on the public one needs the second. And such errors are not spread evenly: whoever writes
+# unlike the 13, because they learned it in another country, or because their hand trembles, has to expect more of
+# them, on a form that may decide about money or a vote. No training on these digits can repair that. It takes
+# digits from those people.
 
 # %% [markdown]
 # ### It cannot say "that is no digit"
@@ -1358,7 +1405,9 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
-print("more than 10 of 100 get over 90 % certainty:", np.mean(certainty > 0.9) > 0.1)
+# 20 seeds: 66 to 82 of 100 over 50 %, sd 4.7; 12 to 26 of 100 over 90 %, sd 3.8.
+print("more than half get over 50 % certainty:", np.mean(certainty > 0.5) > 0.5)
+print("more than 5 of 100 get over 90 %:", np.mean(certainty > 0.9) > 0.05)
 
 # %% [markdown]
 # Softmax shares out a probability of 1 among ten digits. There is no eleventh answer for *none of these*, and
@@ -1400,8 +1449,8 @@ except datasets.DatasetNotDownloadedError as error:
 
 # %% [markdown]
 # What changes: the input has 784 numbers, divided by 255; batches of 512 keep a GPU busy; and in the first
-# line `course.setup(seed=0)` without `precision="float32"` picks shorter numbers where the GPU has tensor cores, and runs
-# about as accurately in less time. This lesson asks for `float32` because it looks at gradients of a
+# line `course.setup(seed=0)` without `precision="float32"` picks shorter numbers where the GPU has tensor cores,
+# which pays for networks much larger than this one. This lesson asks for `float32` because it looks at gradients of a
 # millionth, and small numbers are the first to get lost in a short type. Lesson 05 is about that.
 #
 # **Next: lesson 02**, where the network learns: what a loss is, how the gradient gets back to the first layer,
