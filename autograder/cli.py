@@ -170,13 +170,19 @@ def grade(
         bool, typer.Option("--force", help="Grade unchanged submissions again.")
     ] = False,
     timeout: Annotated[int, typer.Option(help="Seconds for one cell.", min=1)] = 30,
+    trust_submissions: Annotated[
+        bool,
+        typer.Option("--trust-submissions", help="Grade without a sandbox, at your own risk."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback."""
     from autograder.grade import Grading
     from autograder.table import grade_table
 
-    grading = Grading(course_root(), Path(assignment).name, class_folder, timeout)
+    grading = Grading(
+        course_root(), Path(assignment).name, class_folder, timeout, trust_submissions
+    )
     everyone = grading.students()
     for student in students or ():
         if student not in everyone:

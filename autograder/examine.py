@@ -1,36 +1,39 @@
 """Run a rebuilt notebook and score it, whatever the answers do.
 
-An answer that never ends, or that ends its process, costs its own exercise: the notebook is run
-again with that answer left blank, so the other exercises are still graded.
+The answers run in one process, the tests in another, which scores them (see ``sandbox``). An answer
+that never ends, or that ends its process, costs its own exercise: the notebook is run again with
+that answer left blank, so the other exercises are still graded.
 """
 
 from __future__ import annotations
 
+import ast
 import re
-import shutil
-import subprocess
-import tempfile
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nbclient import NotebookClient
-from nbclient.exceptions import CellTimeoutError, DeadKernelError
+import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import utils
 
-from autograder.execution import KERNEL, kernel_environment, socket_config
-from autograder.rebuild import Answers, grade_id, groups, rebuild, stubs
-from autograder.scoring import CellScore, answer_line, error_message, score_cell
+from autograder.inside.channel import Channel, ChannelClosedError
+from autograder.inside.wire import decode, encode
+from autograder.intake import defined_names
+from autograder.rebuild import Answers, grade_id, groups, rebuild, references, stubs
+from autograder.sandbox import Workplace
+from autograder.scoring import CellScore, error_message, score_cell
 
 # nbgrader's default. A lesson is graded in seconds; the rest is for slow machines.
 CELL_TIMEOUT = 30
 
 UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
-GRADED, TIMEOUT, DIED, ERROR = "graded", "timeout", "died", "error"
+GRADED, TIMEOUT, MEMORY, DIED, ERROR = "graded", "timeout", "memory", "died", "error"
+
+OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,8 @@ class Examination:
 def examine(
     instructor: NotebookNode,
     answers: Answers,
-    files: Path | None = None,
+    workplace: Workplace,
+    folder: Path | None = None,
     timeout: int = CELL_TIMEOUT,
     elsewhere: Set[str] = frozenset(),
 ) -> Examination:
@@ -73,7 +77,8 @@ def examine(
     Args:
         instructor: the instructor notebook.
         answers: text by ``grade_id``.
-        files: a folder whose files the notebook may read or import; they are copied.
+        workplace: where to run them.
+        folder: the assignment's folder, whose files its notebook may read or import.
         timeout: seconds for one cell.
         elsewhere: names that the student defined in cells that do not take part; a failure for
             the lack of one is explained.
@@ -83,8 +88,9 @@ def examine(
     answers = blank | {name: text for name, text in answers.items() if name in blank}
     stops: dict[int, Stop] = {}
     while True:
-        notebook = rebuild(instructor, answers)
-        stop = _run(notebook, files, timeout, stops)
+        run = _Run(rebuild(instructor, answers), references(instructor), set(stops))
+        notebook = run.notebook
+        stop = run.execute(workplace, folder, timeout)
         if stop is None:
             break
         blamed = _blamed(notebook, stop.cell)
@@ -96,63 +102,110 @@ def examine(
     if stops:
         first = next(iter(stops.values()))
         examination.status, examination.message = first.status, first.message
-    examination.cells = _score(notebook, blank, elsewhere)
+    elif run.out_of_memory:
+        examination.status, examination.message = MEMORY, "An answer asked for too much memory."
+    examination.cells = _score(run, blank, elsewhere)
     return examination
 
 
-def _run(
-    notebook: NotebookNode, files: Path | None, timeout: int, skip: dict[int, Stop]
-) -> Stop | None:
-    """Execute all cells but those in ``skip``; say where it was cut short, if it was."""
-    running = -1
+class _Run:
+    """One pass over a rebuilt notebook."""
 
-    def starts(cell: NotebookNode, cell_index: int) -> None:
-        nonlocal running
-        running = cell_index
+    def __init__(self, notebook: NotebookNode, right: Answers, skip: Set[int]) -> None:
+        self.notebook = notebook
+        self.right = right
+        self.skip = skip
+        self.lines: dict[int, int] = {}
+        self.out_of_memory = False
 
-    for index in skip:
-        notebook.cells[index].metadata.setdefault("tags", []).append("skip-execution")
-    with tempfile.TemporaryDirectory(prefix="grading-") as name:
-        work, sockets = Path(name, "work"), Path(name, "sockets")
-        sockets.mkdir()
-        if files:
-            shutil.copytree(files, work)
-        else:
-            work.mkdir()
-        client = NotebookClient(
-            notebook,
-            timeout=timeout,
-            kernel_name=KERNEL,
-            allow_errors=True,
-            resources={"metadata": {"path": str(work)}},
-            record_timing=False,
-            coalesce_streams=True,
-            on_cell_execute=starts,
-            config=socket_config(sockets),
-        )
+    def execute(self, workplace: Workplace, folder: Path | None, timeout: int) -> Stop | None:
+        """Run all cells but the skipped ones; say where it was cut short, if it was."""
+        count = 0
+        with workplace.pair(timeout, folder) as channel:
+            for index, cell in enumerate(self.notebook.cells):
+                if cell.cell_type != "code" or index in self.skip or not cell.source.strip():
+                    continue
+                count += 1
+                cell.execution_count = count
+                stop = self._cell(channel, index, cell, timeout)
+                if stop is not None:
+                    return stop
+        return None
+
+    def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
         try:
-            # What a kernel says while it is being ended is noise in an instructor's terminal.
-            client.execute(env=kernel_environment(), stderr=subprocess.DEVNULL)
-        except CellTimeoutError:
-            return Stop(running, TIMEOUT, f"It ran for more than {timeout} seconds.")
-        except DeadKernelError:
-            return Stop(running, DIED, "It ended the Python process that runs it.")
-    return None
+            channel.send(encode(self._request(cell)))
+            # The tests wait for the answers that long; they themselves need some time too.
+            reply = decode(channel.receive(2 * timeout + 10))
+        except TimeoutError:
+            return Stop(index, TIMEOUT, f"It ran for more than {timeout} seconds.")
+        except ChannelClosedError:
+            return Stop(index, ERROR, "The process of the tests has ended.")
+        cell.outputs = [nbformat.from_dict(output) for output in reply["outputs"]]
+        if reply["value"] is not None:
+            text = {"text/plain": reply["value"]}
+            cell.outputs.append(
+                new_output("execute_result", text, execution_count=cell.execution_count)
+            )
+        error = reply["error"]
+        if reply["stopped"]:
+            return Stop(index, reply["stopped"], error["evalue"] if error else "It has ended.")
+        if error:
+            self.out_of_memory |= error["ename"] in OUT_OF_MEMORY
+            if error["line"] is not None:
+                self.lines[index] = error["line"]
+            cell.outputs.append(
+                new_output(
+                    "error",
+                    ename=error["ename"],
+                    evalue=error["evalue"],
+                    traceback=error["traceback"],
+                )
+            )
+        return None
+
+    def _request(self, cell: NotebookNode) -> dict:
+        if utils.is_grade(cell):
+            return {"kind": "test", "source": cell.source}
+        if not utils.is_solution(cell):
+            return {"kind": "lesson", "source": cell.source}
+        right = self.right[grade_id(cell)]
+        imports = import_statements(right)
+        defined = defined_names(right) - defined_names(imports)
+        return {
+            "kind": "answer",
+            "source": cell.source,
+            "name": grade_id(cell),
+            "defines": sorted(defined),
+            "imports": imports,
+        }
+
+
+def import_statements(source: str) -> str:
+    """The import statements at the top level of a cell."""
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(ast.unparse(node) for node in imports)
 
 
 def _blamed(notebook: NotebookNode, index: int) -> set[int]:
-    """The cells of the exercise that a cell belongs to; none for a cell of the lesson's own."""
+    """The cells of the exercise where a run was cut short: the one that the cell belongs to, or,
+    for a cell of the lesson's own, the one before it. None before the first."""
+    blamed: set[int] = set()
     for group in groups(notebook):
         cells = {*group.tests} | ({group.solution} if group.solution is not None else set())
-        if index in cells:
-            return cells
-    return set()
+        if min(cells) > index:
+            break
+        blamed = cells
+    return blamed
 
 
 def _write_stops(notebook: NotebookNode, stops: dict[int, Stop]) -> None:
     for index, stop in stops.items():
         cell = notebook.cells[index]
-        cell.metadata["tags"].remove("skip-execution")
         message = f"This answer was stopped. {stop.message}"
         # The name is the one whose message is shown as it is.
         cell.outputs = [
@@ -175,23 +228,25 @@ def nothing(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
     }
 
 
-def _score(notebook: NotebookNode, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
+def _score(run: _Run, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
+    notebook = run.notebook
     scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if utils.is_grade(cell)}
     for group in groups(notebook):
         if group.solution is None:
             continue
         solution = notebook.cells[group.solution]
         for index in group.tests:
-            test = notebook.cells[index]
-            name = grade_id(test)
+            name = grade_id(notebook.cells[index])
             if scores[name].score != scores[name].max_score:
-                scores[name] = _explain(scores[name], test, solution, blank, elsewhere)
+                scores[name] = _explain(
+                    scores[name], run.lines.get(index), solution, blank, elsewhere
+                )
     return scores
 
 
 def _explain(
     score: CellScore,
-    test: NotebookNode,
+    line: int | None,
     solution: NotebookNode,
     blank: Answers,
     elsewhere: Set[str],
@@ -202,7 +257,7 @@ def _explain(
         message = "Not answered."
     elif (failure := error_message(solution)) and failure != message:
         message = f"The answer itself did not run. {failure}"
-    elif line := answer_line(test, solution):
+    elif line is not None:
         message = f"{message} (line {line} of the answer)"
     lacking = UNDEFINED.search(message)
     if lacking and lacking[1] in elsewhere:

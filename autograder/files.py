@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import tarfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from autograder.lesson import is_source
 
-NOT_FILES = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints", "__pycache__", "*.pyc")
+HIDDEN = {".ipynb_checkpoints", "__pycache__"}
 
 
-@contextmanager
 def assignment_files(folder: Path) -> Iterator[Path]:
-    """A copy of an assignment's files without its notebooks and without a lesson's source."""
+    """An assignment's files, without its notebooks and without a lesson's source."""
+    for path in sorted(folder.rglob("*")):
+        hidden = HIDDEN & set(path.relative_to(folder).parts)
+        if path.is_file() and not hidden and path.suffix != ".ipynb" and not is_source(path):
+            yield path
 
-    def ignored(directory: str, names: list[str]) -> set[str]:
-        sources = {name for name in names if is_source(Path(directory, name))}
-        return NOT_FILES(directory, names) | sources
 
-    with tempfile.TemporaryDirectory(prefix="files-") as name:
-        copy = Path(name, "files")
-        shutil.copytree(folder, copy, ignore=ignored)
-        yield copy
+def write_archive(folder: Path | None, archive: BinaryIO) -> None:
+    """Write an assignment's files as a tar archive; an empty one without a folder."""
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in assignment_files(folder) if folder else ():
+            tar.add(path, path.relative_to(folder), recursive=False)
+    archive.flush()

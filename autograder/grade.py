@@ -19,6 +19,7 @@ from autograder.intake import Intake, read_answers, staged_notebook
 from autograder.nbgrader_settings import class_dir
 from autograder.release import nbgrader_api, succeed
 from autograder.results import Result, load, read_results, save
+from autograder.sandbox import IsolationError, isolation_problem
 
 # Results that were made by other rules are made again.
 RULES = 1
@@ -33,6 +34,7 @@ class Grading:
         assignment: str,
         class_folder: Path | None = None,
         timeout: int = CELL_TIMEOUT,
+        trust_submissions: bool = False,
     ) -> None:
         """Find the assignment and make it known to the gradebook.
 
@@ -41,14 +43,21 @@ class Grading:
             assignment: a folder of ``solutions/`` with one notebook or more.
             class_folder: the class's folder; ``class_dir(root)`` by default.
             timeout: seconds for one cell.
+            trust_submissions: run answers without a sandbox, with all rights of this user.
 
         Raises:
-            CourseError: there is no such assignment, or nbgrader refuses it.
+            CourseError: there is no such assignment, or no sandbox on this machine.
         """
+        if not trust_submissions and (problem := isolation_problem()):
+            raise IsolationError(
+                f"{problem} Nothing was graded. If you would run every submission yourself, "
+                "unread, go on with --trust-submissions."
+            )
         self.root = Path(root).resolve()
         self.assignment = assignment
         self.classes = (class_folder or class_dir(self.root)).resolve()
         self.timeout = timeout
+        self.trust_submissions = trust_submissions
         self.source = self.root / "solutions" / assignment
         self.instructors = self._read_instructors()
         self.key = self._assignment_key()
@@ -67,10 +76,8 @@ class Grading:
         for name, notebook in self.instructors.items():
             code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
             digest.update("\0".join([name, *code]).encode())
-        with assignment_files(self.source) as folder:
-            for path in sorted(folder.rglob("*")):
-                if path.is_file():
-                    digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+        for path in assignment_files(self.source):
+            digest.update(path.relative_to(self.source).as_posix().encode() + path.read_bytes())
         return digest.hexdigest()
 
     @property
@@ -178,6 +185,7 @@ class Grading:
         )
         api.config.RebuildNotebook.staged = True
         api.config.ExamineNotebook.timeout = self.timeout
+        api.config.ExamineNotebook.trust_submissions = self.trust_submissions
         return api
 
     def _copy_timestamp(self, student: str, folder: Path) -> None:

@@ -19,10 +19,10 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveA
 from traitlets import Bool, Integer
 
 from autograder.examine import CELL_TIMEOUT, GRADED, Examination, examine, nothing
-from autograder.files import assignment_files
 from autograder.intake import Intake, collect
 from autograder.lesson import RESULT, tags
 from autograder.rebuild import grade_id, is_answer, rebuild
+from autograder.sandbox import shared_workplace
 
 
 def stated_result(cell: NotebookNode) -> str:
@@ -87,6 +87,9 @@ class ExamineNotebook(NbGraderPreprocessor):
     """Run a rebuilt notebook, and note in each test cell what it is worth and why."""
 
     timeout = Integer(CELL_TIMEOUT, help="Seconds for one cell.").tag(config=True)
+    trust_submissions = Bool(
+        False, help="Run answers without a sandbox: only for answers that you would run yourself."
+    ).tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
@@ -99,8 +102,14 @@ class ExamineNotebook(NbGraderPreprocessor):
             scores = nothing(nb, f"Not graded. {intake.message}")
             examination = Examination(nb, intake.status, 0.0, intake.message, scores)
         else:
-            with assignment_files(path.parent) as files:
-                examination = examine(instructor, answers, files, self.timeout, intake.elsewhere)
+            examination = examine(
+                instructor,
+                answers,
+                shared_workplace(not self.trust_submissions),
+                path.parent,
+                self.timeout,
+                intake.elsewhere,
+            )
         graded = examination.notebook
         for cell in graded.cells:
             score = examination.cells.get(grade_id(cell))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 
 from nbformat import NotebookNode
@@ -12,6 +12,7 @@ from autograder.examine import GRADED, Examination, examine
 from autograder.instructor import make_instructor_notebook
 from autograder.lesson import Lesson, explanation
 from autograder.rebuild import Answers, references, stubs
+from autograder.sandbox import Workplace, isolation_problem
 
 REFERENCE, BLANK = "reference", "blank"
 
@@ -136,8 +137,10 @@ def prove(
         for variant in variants(lesson)
     ]
     proofs: dict[int, Proof] = {}
-    with ProcessPoolExecutor(workers) as pool:
-        futures = {pool.submit(_prove, *job): index for index, job in enumerate(work)}
+    # The sandbox is not needed for an author's own cells, but they should meet it here first.
+    isolated = isolation_problem() is None
+    with Workplace(isolated) as workplace, ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(_prove, *job, workplace): index for index, job in enumerate(work)}
         for future in as_completed(futures):
             proof = proofs[futures[future]] = future.result()
             if on_proof:
@@ -145,5 +148,5 @@ def prove(
     return [proofs[index] for index in range(len(work))]
 
 
-def _prove(variant: Variant, instructor: NotebookNode) -> Proof:
-    return judge(variant, examine(instructor, variant.answers))
+def _prove(variant: Variant, instructor: NotebookNode, workplace: Workplace) -> Proof:
+    return judge(variant, examine(instructor, variant.answers, workplace))

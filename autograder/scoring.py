@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from nbgrader import utils
-
-FRAME = re.compile(r"Cell In\[(\d+)\], line (\d+)")
 
 
 @dataclass(frozen=True)
@@ -71,16 +68,3 @@ def error_message(cell: NotebookNode) -> str | None:
     if error.ename == "AssertionError":
         return text or "An assertion failed, without a message."
     return f"{error.ename}: {text}" if text else error.ename
-
-
-def answer_line(cell: NotebookNode, solution: NotebookNode) -> int | None:
-    """The line of the answer where the error of a test cell came from, or None."""
-    error = error_output(cell)
-    if error is None or solution.execution_count is None:
-        return None
-    lines = [
-        int(line)
-        for count, line in FRAME.findall(strip_ansi("\n".join(error.traceback)))
-        if int(count) == solution.execution_count
-    ]
-    return lines[-1] if lines else None

@@ -1,0 +1,304 @@
+"""The tests' side: runs the instructor's cells, with stand-ins where the answers should be.
+
+No line of a student's code runs here. A stand-in calls into the answers' process and brings back
+data.
+"""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from typing import Any
+
+import numpy as np
+
+from autograder.inside.channel import Channel, ChannelClosedError
+from autograder.inside.shell import MAX_TEXT, Shell, traceback_text
+from autograder.inside.wire import CannotTravelError, decode, encode
+
+
+class AnswerError(Exception):
+    """An error that an answer raised and that has no twin among Python's own."""
+
+
+class AnswerStoppedError(Exception):
+    """The answers' process hangs or has ended."""
+
+
+class Answers:
+    """The answers' process, seen from the tests.
+
+    ``stopped`` is None, "timeout" or "died" once it no longer answers.
+    """
+
+    def __init__(self, channel: Channel, timeout: float) -> None:
+        self.channel = channel
+        self.timeout = timeout
+        self.stopped: str | None = None
+        self.names: dict[int, str] = {}
+        self.seeds: list[tuple[str, int]] = []
+        self.line: int | None = None
+
+    def ask(self, **request: Any) -> dict:
+        """Send a request and wait for the reply.
+
+        Raises:
+            AnswerStoppedError: no reply came.
+            CannotTravelError: an argument or the reply is not data.
+        """
+        if self.stopped is None:
+            data = encode(request, self.names)
+            try:
+                self.channel.send(data)
+                reply = decode(self.channel.receive(self.timeout))
+            except TimeoutError:
+                self.stopped = "timeout"
+            except ChannelClosedError:
+                self.stopped = "died"
+            else:
+                if not isinstance(reply, dict):
+                    raise CannotTravelError("What the answer gave back could not be read.")
+                return reply
+        raise AnswerStoppedError(
+            f"It ran for more than {self.timeout:g} seconds."
+            if self.stopped == "timeout"
+            else "It ended the Python process that runs it."
+        )
+
+    def value(self, **request: Any) -> Any:
+        """As ``ask``, for a reply that is a value; raises what the answer raised."""
+        reply = self.ask(**request)
+        if "error" in reply:
+            error = _error(reply["error"])
+            self.line = error["line"]
+            raise _local_error(error["ename"], error["evalue"])
+        return reply
+
+
+def _error(described: Any) -> dict:
+    """What the other side says of an error, in the form that it should have."""
+    described = described if isinstance(described, dict) else {}
+    line, frames = described.get("line"), described.get("traceback")
+    return {
+        "ename": str(described.get("ename", "Error")),
+        "evalue": str(described.get("evalue", ""))[:MAX_TEXT],
+        "line": line if isinstance(line, int) else None,
+        "traceback": [str(frame)[:MAX_TEXT] for frame in frames]
+        if isinstance(frames, list)
+        else [],
+    }
+
+
+def _outputs(outputs: Any) -> list[dict]:
+    """What the other side says that a cell displayed, in the form that it should have."""
+    kept = []
+    for output in outputs if isinstance(outputs, list) else ():
+        if not isinstance(output, dict):
+            continue
+        data = output.get("data")
+        if isinstance(data, dict):
+            texts = {str(kind): str(body) for kind, body in data.items()}
+            kept.append({"output_type": "display_data", "data": texts, "metadata": {}})
+        elif output.get("name") in ("stdout", "stderr"):
+            text = str(output.get("text", ""))[:MAX_TEXT]
+            kept.append({"output_type": "stream", "name": output["name"], "text": text})
+    return kept[:1000]
+
+
+def _local_error(name: str, message: str) -> Exception:
+    """An exception of the same name, so that a test may expect it."""
+    if name == "CannotTravelError":
+        return CannotTravelError(message)
+    kind = getattr(builtins, name, None)
+    if isinstance(kind, type) and issubclass(kind, Exception):
+        try:
+            return kind(message)
+        except TypeError:
+            pass
+    safe = name if name.isidentifier() else "AnswerError"
+    return type(safe, (AnswerError,), {})(message)
+
+
+class StandIn:
+    """A function of the answers, called from the tests."""
+
+    def __init__(self, name: str, answers: Answers) -> None:
+        self.__name__ = self.__qualname__ = name
+        self._answers = answers
+
+    def __repr__(self) -> str:
+        return f"<the answer {self.__name__}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        seeds, self._answers.seeds = self._answers.seeds, []
+        reply = self._answers.value(
+            op="call",
+            name=self.__name__,
+            args=list(args),
+            kwargs=kwargs,
+            seeds=[list(seed) for seed in seeds],
+        )
+        given = {**{str(index): value for index, value in enumerate(args)}, **kwargs}
+        for key, state in reply["changed"].items():
+            _write_back(given[key], state)
+        return reply["value"]
+
+
+class Unusable:
+    """An answer that tests cannot use, which says why as soon as one tries."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        object.__setattr__(self, "_text", f"{name}: {reason}")
+
+    def _refuse(self, *_: Any, **__: Any) -> Any:
+        raise CannotTravelError(self._text)
+
+    __call__ = __getitem__ = __iter__ = __len__ = __array__ = _refuse
+    __eq__ = __lt__ = __gt__ = __le__ = __ge__ = _refuse
+    __hash__ = None
+
+    def __getattr__(self, name: str) -> Any:
+        raise CannotTravelError(self._text)
+
+
+def _write_back(original: Any, state: Any) -> None:
+    """Repeat in a test's own argument what the answer did to its copy of it."""
+    if isinstance(original, np.ndarray):
+        original[...] = state
+    elif isinstance(original, np.random.Generator):
+        original.bit_generator.state = state.bit_generator.state
+    elif isinstance(original, list):
+        original[:] = state
+    elif isinstance(original, dict):
+        original.clear()
+        original.update(state)
+    else:
+        original.set_weights(state)
+
+
+class TestsSide:
+    """A namespace with the lesson's cells and stand-ins for the answers."""
+
+    __test__ = False
+
+    def __init__(self, answers: Answers) -> None:
+        self.answers = answers
+        self.shell = Shell()
+        _record_seeds(answers)
+        self.own: set[str] = set(self.shell.names)
+
+    def lesson_cell(self, source: str) -> dict:
+        """Run a cell of the lesson's own on both sides."""
+        reply = self._run(source)
+        for name in set(self.shell.names) - self.own:
+            value = self.shell.names[name]
+            if not name.startswith("_") and callable(value):
+                self.answers.names.setdefault(id(value), name)
+        self.own = set(self.shell.names)
+        self.answers.seeds.clear()
+        if reply["error"] is None:
+            try:
+                self.answers.ask(op="run", source=source)
+            except AnswerStoppedError as error:
+                reply = self._reply([], error)
+        return reply
+
+    def answer_cell(self, source: str, name: str, defines: list[str], imports: str) -> dict:
+        """Run an answer in its process, and put stand-ins for what it defines here.
+
+        Args:
+            source: the student's cell.
+            name: its ``grade_id``.
+            defines: the names that the instructor's own answer defines; no others are taken.
+            imports: the import statements of the instructor's own answer.
+        """
+        try:
+            reply = self.answers.ask(op="run", source=source, name=name)
+            if imports:
+                self.shell.run(imports)
+            kinds = self.answers.value(op="kinds", names=defines)
+            for defined in defines:
+                self._bind(defined, kinds.get(defined, "missing"))
+        except (AnswerStoppedError, CannotTravelError) as error:
+            return self._reply([], error)
+        return {
+            "outputs": _outputs(reply.get("outputs")),
+            "error": _error(reply["error"]) if reply.get("error") is not None else None,
+            "value": None,
+            "stopped": self.answers.stopped,
+        }
+
+    def _bind(self, name: str, kind: str) -> None:
+        names = self.shell.names
+        names.pop(name, None)
+        if kind == "function":
+            names[name] = StandIn(name, self.answers)
+        elif kind == "class":
+            names[name] = Unusable(name, "a class cannot be tested: an answer is a function.")
+        elif kind == "value":
+            try:
+                names[name] = self.answers.value(op="get", name=name)["value"]
+            except CannotTravelError as error:
+                names[name] = Unusable(name, str(error))
+        self.own = set(names)
+
+    def test_cell(self, source: str) -> dict:
+        """Run a test cell."""
+        return self._run(source)
+
+    def _run(self, source: str) -> dict:
+        self.answers.line = None
+        run = self.shell.run(source)
+        return self._reply(run.outputs, run.error, run.value)
+
+    def _reply(
+        self, outputs: list[dict], error: BaseException | None, value: str | None = None
+    ) -> dict:
+        described = None
+        if error is not None:
+            described = {
+                "ename": type(error).__name__,
+                "evalue": str(error),
+                "line": self.answers.line,
+                "traceback": traceback_text(error),
+            }
+        return {
+            "outputs": outputs,
+            "error": described,
+            "value": value,
+            "stopped": self.answers.stopped,
+        }
+
+
+def _record_seeds(answers: Answers) -> None:
+    """Have seeds that a test sets here set over there, before the next call.
+
+    ``answers.seeds`` is replaced at each call, so it is looked up when a seed is set.
+    """
+
+    def wrap(module: Any, attribute: str, library: str) -> None:
+        original = getattr(module, attribute)
+
+        def recorded(seed: int) -> Any:
+            answers.seeds.append((library, int(seed)))
+            return original(seed)
+
+        setattr(module, attribute, recorded)
+
+    wrap(np.random, "seed", "numpy")
+    if "keras" in sys.modules:
+        wrap(sys.modules["keras"].utils, "set_random_seed", "keras")
+    if "tensorflow" in sys.modules:
+        wrap(sys.modules["tensorflow"].random, "set_seed", "tensorflow")
+
+
+def serve(control: Channel, channel: Channel, timeout: float) -> None:
+    """Run the cells that come over ``control`` until it closes."""
+    side = TestsSide(Answers(channel, timeout))
+    while True:
+        try:
+            request = decode(control.receive())
+        except ChannelClosedError:
+            return
+        reply = getattr(side, request.pop("kind") + "_cell")(**request)
+        control.send(encode(reply))
