@@ -5,6 +5,7 @@ A lesson draws with Matplotlib as usual and ends with ``plots.show(fig, alt="...
 
 from __future__ import annotations
 
+import html
 import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW = PALETTE = (
 )  # fmt: skip
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+# Off the screen, and still read aloud.
+_READ_ALOUD = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 
 
 def use_style() -> None:
@@ -50,6 +54,9 @@ def use_style() -> None:
 def show(fig: Figure, alt: str) -> None:
     """Display a figure with its alternative text, and close it.
 
+    The text stands in the image's metadata, where nbconvert and Jupyter Book find it. JupyterLab
+    does not look there, so a paragraph that only screen readers see follows the image.
+
     Args:
         fig: the figure.
         alt: what the figure shows, for someone who cannot see it: the finding, not only the axes.
@@ -64,6 +71,8 @@ def show(fig: Figure, alt: str) -> None:
     fig.savefig(buffer, format="png")
     plt.close(fig)
     display(Image(buffer.getvalue(), alt=alt))
+    paragraph = f'<p style="{_READ_ALOUD}">Figure: {html.escape(alt)}</p>'
+    display({"text/html": paragraph}, raw=True)
 
 
 def image_grid(

@@ -17,7 +17,7 @@ from nbconvert.filters import strip_ansi
 from nbgrader import utils
 
 from course.check.answers import UNANSWERED, Outcome, quiet_kernels
-from course.check.lesson import Lesson, first_line
+from course.check.lesson import Lesson, first_line, is_edited
 from course.check.names import bound_names
 
 WAITING, EXERCISE, BREAKS, RESULT, STOPPED = (
@@ -141,7 +141,8 @@ def _classify(
     if waiting and (name == "NotImplementedError" or (undefined and undefined[1] not in bound)):
         return WAITING, "It waits for an exercise that is not answered yet."
     if line["message"] == "Cell outputs differ":
-        return RESULT, strip_ansi(line["detail"]).strip("\n")
+        changed = "You changed this cell.\n" if is_edited(cell) else ""
+        return RESULT, changed + strip_ansi(line["detail"]).strip("\n")
     error = f"{name}: {value}".strip(": ") or line["message"]
     listed = utils.is_grade(cell) or utils.is_solution(cell)
     return (EXERCISE if listed else BREAKS), strip_ansi(error)

@@ -33,9 +33,11 @@ def test_a_figure_without_a_description_is_refused(figure, alt):
 
 def test_the_alt_text_travels_with_the_image_and_the_figure_is_closed(figure, monkeypatch):
     shown = []
-    monkeypatch.setattr(plots, "display", shown.append)
+    monkeypatch.setattr(plots, "display", lambda output, **options: shown.append(output))
     plots.show(figure, alt=f"  {ALT}\n ")
-    (image,) = shown
+    image, paragraph = shown
+    # JupyterLab does not give images an alt text; this is what a screen reader finds there.
+    assert f"Figure: {ALT}</p>" in paragraph["text/html"]
     data, metadata = image._repr_mimebundle_()
     assert set(data) == {"image/png"}
     assert metadata["image/png"]["alt"] == ALT
