@@ -44,7 +44,7 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
     import tensorflow_datasets as tfds
 
     builder = _find_builder(name, data_dir(), kwargs.get("builder_kwargs"))
-    if not builder.is_prepared() and _is_ours(builder):
+    if _is_ours(builder) and not builder.is_prepared():
         builder.download_and_prepare()
     elif not _is_ours(builder) and not _is_complete(builder):
         # It may lie where TFDS itself puts it.

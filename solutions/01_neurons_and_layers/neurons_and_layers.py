@@ -174,15 +174,16 @@ print("network right for more than 98 of 100 points:", bent_accuracy > 0.98)
 # %% [markdown]
 # ## One recipe, many problems
 #
-# Networks translate languages, fold proteins, play Go, draw pictures, drive, and read X-rays. One might expect
-# a method for each. There is one recipe:
+# Networks play Go (AlphaGo), fold proteins (AlphaFold), write (GPT) and draw (DALL·E); they translate, drive, and
+# read X-rays. One might expect a method for each. There is one recipe:
 #
 # 1. choose a function with many adjustable numbers, its *weights*: the network;
 # 2. collect examples of the task: the *data*;
 # 3. measure by one number how wrong the answers are: the *loss*;
 # 4. change the weights a little in the direction that lowers the loss, and repeat: *gradient descent*.
 #
-# What differs between fields is the shape of the network, because data have shape: pixels have neighbours,
+# It serves for *classification* (which digit is this?) as for *regression* (how many tonnes will the field yield?),
+# with another loss. What differs between fields is the shape of the network, because data have shape: pixels have neighbours,
 # sentences have an order. The course follows that thread, from records, images and crops to text and DNA, to
 # learning without labels, to robots and games, to networks that invent pictures; and it comes back in every
 # part to what can go wrong. This lesson builds the function of step 1. Lesson 02 does steps 3 and 4.
@@ -260,7 +261,7 @@ plots.show(
 )
 
 # %% [markdown]
-# To a network an image is a row of 64 numbers. That they form a square it is not told. One thing is missing
+# To our network an image will be a row of 64 numbers; it is not told that they form a square. One thing is missing
 # from these data that we shall want at the end: who wrote which digit.
 #
 # A model is worth what it adds to a simpler one, so the simple one comes first: logistic regression once
@@ -301,8 +302,8 @@ print("the same as a dot product: ", x @ w + b)
 # are 3 · 2 weights. They are kept as a matrix, the **kernel**, of shape (inputs, neurons): each *column* is one
 # neuron. The biases are a vector, one for each neuron.
 #
-# And one does not ask about a single example. Networks answer a **batch**, many examples at once, one in each
-# *row*, because one large multiplication is much faster than many small ones.
+# Nor does one ask about a single example. Networks answer a **batch**, many examples at once, one in each *row*,
+# because one large multiplication is much faster than many small ones.
 
 # %% [markdown]
 # ### Exercise 1: a layer, for a whole batch
