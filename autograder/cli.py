@@ -84,16 +84,12 @@ def build(
 ) -> None:
     """Make the instructor notebooks, the students' lessons and the tables of lessons."""
     from autograder import build as building
-
-    try:
-        from autograder import tables
-    except ImportError:
-        tables = None
+    from autograder import tables
 
     lessons = _lessons(names)
     if check:
         problems = [problem for lesson in lessons for problem in building.check(lesson)]
-        if not names and tables:
+        if not names:
             problems += tables.check(course_root())
         for problem in problems:
             errors.print(problem, markup=False, highlight=False)
@@ -114,8 +110,7 @@ def build(
                 f"{lesson.name}: {'executed and ' if executed else ''}released, "
                 f"{len(lesson.exercises)} exercises, {lesson.points:g} points."
             )
-    if tables:
-        tables.write(course_root())
+    tables.write(course_root())
 
 
 @app.command()
@@ -200,9 +195,20 @@ def grade(
             if as_json:
                 print(json.dumps(result.to_json()), flush=True)
     if not as_json:
-        console.print(grade_table(results))
+        console.print(grade_table(results, grading.exercises()))
         console.print(f"Feedback: {grading.classes / 'feedback'}", soft_wrap=True)
         console.print(f"Gradebook: {grading.classes / 'gradebook.db'}", soft_wrap=True)
+
+
+@app.command()
+def bundle(
+    out: Annotated[Path, typer.Argument(help="The zip, or a folder to put it in.")] = Path("dist"),
+) -> None:
+    """Write the zip that students get: course/, lessons/ and what installs them."""
+    from autograder.bundle import make_bundle
+
+    path = make_bundle(course_root(), out)
+    console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
 
 
 @app.command()
@@ -210,20 +216,27 @@ def demo() -> None:
     """Release a lesson, make a small class that answers it well and badly, and grade it."""
     from autograder.demo import DEMO_LESSON, TIMEOUT, make_class
     from autograder.grade import Grading
+    from autograder.sandbox import install_bubblewrap, isolation_problem
     from autograder.table import grade_table
 
     root = course_root()
+    if isolation_problem() is not None:
+        console.print("Installing bubblewrap, which isolates submissions.")
+        install_bubblewrap()
+    problem = isolation_problem()
+    if problem is not None:
+        console.print(f"{problem} The demo's own submissions are graded without a sandbox.")
     classes = root / "class" / "demo"
     console.print(f"Releasing {DEMO_LESSON} and making a class of it in {classes}", soft_wrap=True)
     notes = make_class(root, classes)
-    grading = Grading(root, DEMO_LESSON, classes, TIMEOUT)
+    grading = Grading(root, DEMO_LESSON, classes, TIMEOUT, problem is not None)
     with progress() as bar:
         task = bar.add_task(f"Grading {len(notes)} submissions", total=len(notes))
         results = []
         for result in grading.grade(list(notes), force=True):
             results.append(result)
             bar.advance(task)
-    console.print(grade_table(results, notes))
+    console.print(grade_table(results, grading.exercises(), notes))
     first = next(iter(notes))
     console.print(f"Feedback, for example: {grading.feedback(first)[0]}", soft_wrap=True)
     console.print(f"Gradebook: {classes / 'gradebook.db'}", soft_wrap=True)

@@ -17,6 +17,7 @@ from autograder.examine import CELL_TIMEOUT, ERROR
 from autograder.files import assignment_files
 from autograder.intake import Intake, read_answers, staged_notebook
 from autograder.nbgrader_settings import class_dir
+from autograder.rebuild import grade_id, groups
 from autograder.release import nbgrader_api, succeed
 from autograder.results import Result, load, read_results, save
 from autograder.sandbox import IsolationError, isolation_problem
@@ -79,6 +80,17 @@ class Grading:
         for path in assignment_files(self.source):
             digest.update(path.relative_to(self.source).as_posix().encode() + path.read_bytes())
         return digest.hexdigest()
+
+    def exercises(self) -> dict[str, str]:
+        """The exercise that each test cell belongs to; a test without one stands for itself."""
+        exercises = {}
+        for name, notebook in self.instructors.items():
+            for group in groups(notebook):
+                solution = None if group.solution is None else notebook.cells[group.solution]
+                for test in (grade_id(notebook.cells[index]) for index in group.tests):
+                    key = f"{name}/{test}" if len(self.instructors) > 1 else test
+                    exercises[key] = test if solution is None else grade_id(solution)
+        return exercises
 
     @property
     def submitted(self) -> Path:

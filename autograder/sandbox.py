@@ -69,6 +69,22 @@ def isolation_problem() -> str | None:
     return None
 
 
+def install_bubblewrap() -> None:
+    """Install bubblewrap with apt-get, where there is one and this user may; else do nothing."""
+    apt = shutil.which("apt-get")
+    if apt is None or sys.platform != "linux":
+        return
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "bubblewrap"]):
+        with suppress(OSError):
+            subprocess.run(
+                [*root, "env", "DEBIAN_FRONTEND=noninteractive", apt, *words],
+                capture_output=True,
+                check=False,
+            )
+    isolation_problem.cache_clear()
+
+
 def _readable() -> list[Path]:
     """What a sandbox sees of the machine: Python, the packages, the course, the datasets."""
     package = Path(__file__).resolve().parent

@@ -10,34 +10,38 @@ from autograder.examine import GRADED
 from autograder.results import Result
 
 
-def grade_table(results: list[Result], notes: Mapping[str, str] | None = None) -> Table:
-    """Students by test cells, with points, totals and what needs a look.
+def grade_table(
+    results: list[Result], exercises: Mapping[str, str], notes: Mapping[str, str] | None = None
+) -> Table:
+    """Students by exercises, with points, totals and what needs a look.
 
     Args:
         results: of one assignment.
+        exercises: the exercise of each test cell.
         notes: a remark by student, shown beside the name.
     """
     table = Table(title=results[0].assignment if results else None, title_justify="left")
     table.add_column("student", no_wrap=True)
-    names = list(dict.fromkeys(name for result in results for name in result.cells))
+    names = list(dict.fromkeys(exercises.get(name, name) for r in results for name in r.cells))
     for name in names:
         table.add_column(name, justify="right", overflow="fold")
     table.add_column("points", justify="right", no_wrap=True)
-    table.add_column("status", overflow="fold")
+    table.add_column("status", no_wrap=True)
     for result in results:
         who = result.student
         if notes:
             who += f" ({notes[result.student]})"
-        cells = [_points(result, name) for name in names]
+        cells = [_points(result, name, exercises) for name in names]
         total = f"{result.score:g}/{result.max_score:g}"
         status = result.status if result.status == GRADED else f"[red]{result.status}[/red]"
         table.add_row(who, *cells, total, status)
     return table
 
 
-def _points(result: Result, name: str) -> str:
-    cell = result.cells.get(name)
-    if cell is None or cell.score is None:
+def _points(result: Result, exercise: str, exercises: Mapping[str, str]) -> str:
+    cells = [cell for name, cell in result.cells.items() if exercises.get(name, name) == exercise]
+    if not cells or any(cell.score is None for cell in cells):
         return "?"
-    colour = "green" if cell.score == cell.max_score else "yellow" if cell.score else "red"
-    return f"[{colour}]{cell.score:g}[/{colour}]"
+    score, most = sum(cell.score for cell in cells), sum(cell.max_score for cell in cells)
+    colour = "green" if score == most else "yellow" if score else "red"
+    return f"[{colour}]{score:g}/{most:g}[/{colour}]"

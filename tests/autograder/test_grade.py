@@ -9,6 +9,10 @@ import pytest
 
 from autograder.errors import CourseError
 from autograder.grade import Grading
+from autograder.sandbox import isolation_problem
+
+# Where there is no sandbox, the same must hold without one.
+ISOLATED = isolation_problem() is None
 
 RIGHT = {
     "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
@@ -21,7 +25,7 @@ def grade(toy):
     """Grade everything that was handed in; results by student."""
 
     def run(**options):
-        grading = Grading(toy, "90_adding", timeout=5)
+        grading = Grading(toy, "90_adding", timeout=5, trust_submissions=not ISOLATED)
         students = options.pop("students", None) or grading.students()
         return {result.student: result for result in grading.grade(students, **options)}
 
@@ -162,6 +166,7 @@ def test_unchanged_submissions_are_not_run_again(toy, hand_in, grade):
     assert grade(force=True)["ada"].score == 2
 
 
+@pytest.mark.skipif(not ISOLATED, reason="plain nbgrader refuses to grade without isolation")
 def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
     hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return a - b"})
@@ -221,7 +226,8 @@ def test_an_instructors_own_assignment(toy):
     handed_in = toy / "class" / "submitted" / "ada" / "own"
     handed_in.mkdir(parents=True)
     nbformat.write(notebook, handed_in / "own.ipynb")
-    result = next(Grading(toy, "own").grade(["ada"]))
+    grading = Grading(toy, "own", trust_submissions=not ISOLATED)
+    result = next(grading.grade(["ada"]))
     assert result.status == "graded"
     assert {name: cell.score for name, cell in result.cells.items()} == {
         "x_test": 3, "part": 1.5, "text": 0, "why": None
@@ -230,6 +236,20 @@ def test_an_instructors_own_assignment(toy):
 
 def test_what_is_not_there_is_named(toy):
     with pytest.raises(CourseError, match="no assignment '91_none'"):
-        Grading(toy, "91_none")
+        Grading(toy, "91_none", trust_submissions=True)
     with pytest.raises(CourseError, match="No submissions"):
-        Grading(toy, "90_adding").students()
+        Grading(toy, "90_adding", trust_submissions=True).students()
+
+
+def test_refuses_to_grade_without_isolation(toy, hand_in, monkeypatch):
+    monkeypatch.setattr("autograder.grade.isolation_problem", lambda: "bubblewrap is missing.")
+    hand_in("ada")
+    with pytest.raises(CourseError, match=r"Nothing was graded.*--trust-submissions"):
+        Grading(toy, "90_adding")
+
+
+def test_exercises_of_test_cells(toy):
+    grading = Grading(toy, "90_adding", trust_submissions=True)
+    assert grading.exercises() == {
+        "add_numbers": "add", "add_arrays": "add", "names_two": "names"
+    }  # fmt: skip

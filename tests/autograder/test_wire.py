@@ -1,0 +1,130 @@
+"""What may pass between answers and tests, and what may not."""
+
+import math
+
+import numpy as np
+import pytest
+
+from autograder.inside.wire import CannotTravelError, decode, encode, shared_name
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, 3, -1.5, math.inf, "text", [1, "a", None], (1, 2), {1, 2}, frozenset({3}),
+        {"a": [1, {"b": (2,)}], 3: "int key", (1, 2): "tuple key"}, b"bytes", 2 + 3j,
+        slice(1, 4, 2), range(0, 6, 2),
+    ],
+)  # fmt: skip
+def test_plain_values_come_back_as_they_went(value):
+    back = decode(encode(value))
+    assert back == value
+    assert type(back) is type(value)
+
+
+def test_arrays_keep_shape_dtype_and_values():
+    for array in (np.arange(6.0).reshape(2, 3), np.array([True]), np.zeros((0, 3), np.int8)):
+        back = decode(encode(array))
+        assert back.dtype == array.dtype
+        np.testing.assert_array_equal(back, array)
+    scalar = decode(encode(np.float32(1.5)))
+    assert type(scalar) is np.float32
+    assert math.isnan(decode(encode(float("nan"))))
+
+
+def test_a_random_generator_goes_on_where_it_was():
+    generator = np.random.default_rng(3)
+    generator.random(7)
+    assert decode(encode(generator)).random() == generator.random()
+
+
+class Hostile:
+    def __reduce__(self):
+        return (print, ("unpickled",))
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("array")
+
+    def __repr__(self):
+        raise RuntimeError("repr")
+
+    def __eq__(self, other):
+        return True
+
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        Hostile(), [Hostile()], {"a": Hostile()}, np.array([{1}], dtype=object),
+        lambda: 1, (number for number in range(3)), Hostile, open, type,
+    ],
+)  # fmt: skip
+def test_what_is_not_data_is_refused_with_advice(value):
+    with pytest.raises(CannotTravelError) as caught:
+        encode(value)
+    assert "return" in str(caught.value) or "dtype" in str(caught.value)
+
+
+def test_subclasses_of_plain_types_do_not_pass_as_them():
+    class Number(int):
+        def __eq__(self, other):
+            return True
+
+        __hash__ = int.__hash__
+
+    with pytest.raises(CannotTravelError):
+        encode(Number(3))
+
+
+def test_deep_and_large_values_are_refused():
+    deep = []
+    for _ in range(100):
+        deep = [deep]
+    with pytest.raises(CannotTravelError, match="nested too deeply"):
+        encode(deep)
+    with pytest.raises(CannotTravelError, match="MB"):
+        encode(np.zeros(40_000_000))
+
+
+def test_names_travel_only_towards_the_answers():
+    assert decode(encode(np.tanh, {}), lookup=lambda name: name) == "numpy:tanh"
+    with pytest.raises(CannotTravelError):
+        encode(np.tanh)
+    with pytest.raises(CannotTravelError, match="unknown"):
+        decode(encode(np.tanh, {}))
+
+
+def helper():
+    """A function of the lesson's own."""
+
+
+def test_a_lessons_own_function_travels_by_its_name():
+    assert decode(encode([helper], {id(helper): "helper"}), lookup=str.upper) == ["HELPER"]
+    assert shared_name(helper) is None
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"", b"\x00", b"garbage" * 10, b"\xff" * 100,
+        encode([1, 2])[:-3], encode(np.ones(3))[:-10],
+    ],
+)  # fmt: skip
+def test_broken_bytes_are_refused_not_believed(data):
+    with pytest.raises(CannotTravelError):
+        decode(data)
+
+
+def test_pickles_inside_arrays_are_refused():
+    import io
+    import json
+    import struct
+
+    buffer = io.BytesIO()
+    np.savez(buffer, a0=np.array([{"a": 1}], dtype=object))
+    parts = [json.dumps({"array": 0}).encode(), buffer.getvalue()]
+    data = struct.pack("<I2Q", 2, *map(len, parts)) + b"".join(parts)
+    with pytest.raises(CannotTravelError):
+        decode(data)
