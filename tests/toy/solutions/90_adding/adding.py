@@ -42,6 +42,7 @@ shown[-1]
 # ## Your turn
 # Write `add`, the sum of two arrays.
 
+
 # %% grade_id="add" solution=true
 def add(a, b):
     """The sum of two arrays."""
@@ -61,6 +62,7 @@ assert add(-1, 1) == 0, "the sum of -1 and 1 should be 0: look at negative numbe
 ### BEGIN HIDDEN TESTS
 assert add(np.ones(2), np.ones(2)).shape == (2,), "two arrays of shape (2,) give a third"
 ### END HIDDEN TESTS
+
 
 # %% tags=["misconception"]
 # Takes the difference instead of the sum.
