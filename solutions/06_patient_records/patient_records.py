@@ -33,9 +33,9 @@
 # Age, tobacco, a cough: each says little about lung cancer. All three together say a lot. Can a
 # network find that in a table nobody has explained to it, and should a clinic act on what it says?
 #
-# You will train it, compare it with two rivals, turn its risks into decisions, break it in three
-# ways, and find a group of patients that it misses. About 10 minutes to read and run, 75 with the
-# five exercises.
+# You will train it, compare it with a straight line and with boosted trees, turn its risks into
+# decisions, break it in three ways, and find a group of patients that it misses. About 10 minutes
+# to read and run, 75 with the five exercises.
 
 # %%
 import course
@@ -76,6 +76,10 @@ plots.show(
     alt="Bars of the cancer rate in eight groups of patients. Old smokers with a long cough: over "
     "70 %. Every other group, also with two of the three signs, is below 15 %.",
 )
+
+# %% tags=["demo", "nbval-check-output"]
+*others, together = rates.values()
+print(f"ill with all three signs: {together:.0f} %; in any other group at most {max(others):.0f} %")
 
 # %% [markdown]
 # ## Where networks are used on patients, and why it is hard
@@ -139,9 +143,9 @@ y_archive, y_trial = archive["diagnosis"], trial["diagnosis"]
 # ### No column says much alone
 #
 # With one dossier in ten of an ill patient, a model that calls everybody healthy is right for nine
-# in ten, so accuracy says nothing. **AUROC** (area under the receiver operating characteristic) asks: if we
-# draw one ill and one healthy patient, how often is the ill one ranked higher? 0.5 is a coin, 1 is
-# perfect. Each column can be ranked by itself. How far do you expect age to get?
+# in ten, so accuracy says nothing. **AUROC** (area under the receiver operating characteristic)
+# asks: if we draw one ill and one healthy patient, how often is the ill one ranked higher? 0.5 is a
+# coin, 1 is perfect. Each column can be ranked by itself. How far do you expect age to get?
 
 # %% tags=["demo", "nbval-check-output"]
 from sklearn.metrics import roc_auc_score
@@ -156,6 +160,9 @@ for name in sorted(alone, key=alone.get, reverse=True)[:4]:
 print(f"every other column below 0.60: {sorted(alone.values())[-4] < 0.60}")
 
 # %% [markdown]
+# None gets far. Note who is among the first four: `distance_km`, the way from home to the clinic,
+# which is no sign of any disease. We meet it again at the end.
+#
 # ## Nobody may sit on both sides of the split
 #
 # To know how a model does on new patients, keep some away from training. Dossiers that come back
@@ -278,7 +285,7 @@ def split_by_patient(patients, share, seed):
 # A network multiplies and adds, and one `nan` makes everything `nan`. Throwing away incomplete
 # dossiers loses half of them, and leaves the clinic without an answer for half of its patients.
 # Filling a gap with the column's median keeps everybody but forgets that there was a gap. Here
-# that matters: the breath test is missing when a patient was too breathless to finish it.
+# that matters: most breath tests are missing because the patient was too breathless to finish.
 
 # %% tags=["demo", "nbval-check-output"]
 gap = np.isnan(archive["fev1"])
@@ -434,15 +441,15 @@ def prepare(train, other):
 # $\operatorname{logit}(p) = b + \sum_j w_j x_j$, where $p$ is the risk and
 # $\operatorname{logit}(p) = \log\frac{p}{1-p}$. A year of age then always changes the logit by the
 # same amount, cough or no cough. Yet in the first figure a long cough makes an old smoker's risk
-# jump and lowers everybody else's: an **interaction**, where the effect of one column depends on
-# others. A sum can only see it if somebody adds the product as a column of its
-# own. Hidden layers with a bend in them can form such products by themselves.
+# jump, and lowers the risk of someone young without tobacco: an **interaction**, where the effect
+# of one column depends on others. A sum can only see it if somebody adds the product as a column of
+# its own. Hidden layers with a bend in them can form such products by themselves.
 #
 # The network has two hidden layers. Its weights are held small by a penalty (L2), because 9,000
 # dossiers are few for it. What do you expect: by how much will it beat the straight line?
 
 # %% tags=["demo"]
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 INDICATED = preparation().fit(x_train)
 z_train, z_test, z_trial = (INDICATED.transform(x) for x in (x_train, x_test, x_trial))
@@ -459,13 +466,13 @@ def dense_network(inputs, penalty=2e-3):
 
 
 # %% tags=["demo"]
-def train(z, y, seed=0, epochs=25, penalty=2e-3, class_weight=None):
+def train(z, y, seed=0, epochs=25, penalty=2e-3, class_weight=None, quiet=False):
     """A trained network; the learning rate falls to 0 along a cosine."""
     keras.utils.set_random_seed(seed)
     network = dense_network(z.shape[1], penalty)
     rate = keras.optimizers.schedules.CosineDecay(2e-3, epochs * -(-len(z) // 128))
     network.compile(keras.optimizers.Adam(rate), loss="binary_crossentropy")
-    with tqdm(total=epochs, desc="epochs") as bar:
+    with tqdm(total=epochs, desc="epochs", disable=quiet) as bar:
         tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update())
         options = {"class_weight": class_weight, "callbacks": [tick], "verbose": 0}
         network.fit(z, y, batch_size=128, epochs=epochs, **options)
@@ -501,7 +508,7 @@ line = LogisticRegression(max_iter=1000).fit(z_train, y_train)
 informed = LogisticRegression(max_iter=1000).fit(add_products(z_train, x_train), y_train)
 options = {"learning_rate": 0.04, "max_depth": 4, "subsample": 0.5, "min_samples_leaf": 20}
 boosting = GradientBoostingClassifier(n_estimators=200, random_state=0, **options)
-boosting.fit(z_train, y_train)
+boosting = boosting.fit(z_train, y_train)
 
 # %% tags=["demo"]
 rivals = {
@@ -773,11 +780,11 @@ def with_preparation(network, median, mean, deviation, gaps):
 # %% tags=["demo"]
 weight = (1 - y_train.mean()) / y_train.mean()
 weighted = train(z_train, y_train, class_weight={0: 1.0, 1: weight})
+risks = {"plain": risk_of(network, z_test), "weighted": risk_of(weighted, z_test)}
 
 # %% tags=["demo"]
 from sklearn.calibration import calibration_curve
 
-risks = {"plain": risk_of(network, z_test), "weighted": risk_of(weighted, z_test)}
 fig, axis = plt.subplots(figsize=(6.4, 4))
 axis.plot([0, 100], [0, 100], color="0.6", linewidth=1, linestyle="--")
 for (name, risk), color, marker in zip(risks.items(), (plots.BLUE, plots.VERMILION), "os"):
@@ -847,9 +854,9 @@ half, tenth = (cost_per_100(y_test, plain >= t) for t in (0.5, 0.1))
 nobody, everybody = (cost_per_100(y_test, np.full(len(y_test), scan)) for scan in (0, 1))
 print(f"scanning from 10 % costs less than from 50 %: {tenth < half}")
 print(f"and less than scanning nobody or everybody: {tenth < min(nobody, everybody)}")
-print(f"within 5 % of the best threshold in hindsight: {tenth < 1.05 * min(prices['plain'])}")
+print(f"within 8 % of the best threshold in hindsight: {tenth < 1.08 * min(prices['plain'])}")
 at_tenth = cost_per_100(y_test, risks["weighted"] >= 0.1)
-print(f"with weighted risks, 10 % costs at least a fifth more: {at_tenth > 1.2 * tenth}")
+print(f"with weighted risks, 10 % costs at least a tenth more: {at_tenth > 1.1 * tenth}")
 
 # %% [markdown]
 # There is no need to search. For a patient with risk $p$, and $c_{ij}$ the cost when the truth is
@@ -1061,16 +1068,14 @@ from sklearn.model_selection import StratifiedKFold
 masses = datasets.load("breast_cancer", split="train", batch_size=-1)
 x_masses, malignant = masses["features"].numpy(), (masses["label"].numpy() == 0).astype(int)
 folds = {"straight line": [], "network": [], "boosted trees": []}
-for fold, (seen, new) in enumerate(
-    StratifiedKFold(5, shuffle=True, random_state=0).split(x_masses, malignant)
-):
-    fitted = StandardScaler().fit(x_masses[seen])
-    z, z_new = fitted.transform(x_masses[seen]), fitted.transform(x_masses[new])
+cuts = StratifiedKFold(5, shuffle=True, random_state=0).split(x_masses, malignant)
+for fold, (old, new) in enumerate(tqdm(cuts, total=5, desc="folds")):
+    fitted = StandardScaler().fit(x_masses[old])
+    z, z_new = fitted.transform(x_masses[old]), fitted.transform(x_masses[new])
     trees = GradientBoostingClassifier(max_depth=2, subsample=0.5, random_state=0)
-    models = {"straight line": LogisticRegression(), "boosted trees": trees}
-    for name, model in models.items():
-        folds[name].append(model.fit(z, malignant[seen]).predict(z_new) == malignant[new])
-    small = train(z, malignant[seen], seed=fold, epochs=60, penalty=5e-3)
+    for name, model in (("straight line", LogisticRegression()), ("boosted trees", trees)):
+        folds[name].append(model.fit(z, malignant[old]).predict(z_new) == malignant[new])
+    small = train(z, malignant[old], seed=fold, epochs=60, penalty=5e-3, quiet=True)
     folds["network"].append((risk_of(small, z_new) > 0.5) == malignant[new])
 accuracies = {name: [100 * right.mean() for right in parts] for name, parts in folds.items()}
 
@@ -1108,8 +1113,8 @@ print(
 # ## Whom it can hurt
 #
 # Back to the clinic. Some of its patients are **remote**: they live 60 km or more from the scanner.
-# By the simulation's rule they are ill as often as the others. What does the network
-# think of distance? We move the *same* patients nearer and farther, and change nothing else.
+# By the simulation's rule they are ill as often as the others. What does the network think of
+# distance? We move the *same* patients nearer and farther, and change nothing else.
 
 # %% tags=["demo"]
 DISTANCE = INPUTS.index("distance_km")
@@ -1283,7 +1288,7 @@ def audit(truth, risk, group, threshold):
 
 
 # %% [markdown]
-# ### The archive's own test says that all is well
+# ### The archive's own test sees nothing wrong
 #
 # First the audit that a clinic can do with what it has: the archive's test patients. Then the one
 # that takes a trial in which everybody is scanned. We use half of the trial to find out, and keep
@@ -1307,16 +1312,17 @@ in_trial = [
 ]
 
 # %% tags=["demo", "nbval-check-output"]
-print(
-    f"archive: observed to expected between 0.7 and 1.4, near and remote: {0.7 < min(in_archive) and max(in_archive) < 1.4}"
-)
+print("ill patients for each one that the network expects")
+print(f"archive, near:   between 0.8 and 1.2: {0.8 < in_archive[0] < 1.2}")
+print(f"archive, remote: below 1.0: {in_archive[1] < 1.0}")
 print(f"trial, near:   between 0.8 and 1.3: {0.8 < in_trial[0] < 1.3}")
 print(f"trial, remote: above 1.5: {in_trial[1] > 1.5}")
 
 # %% [markdown]
-# Judged by its own records the network treats both groups alike. The trial shows that a remote
-# patient's risk is far higher than what the network says. No amount of testing on the archive
-# could have found this, since the same hand that misses the cancers writes the labels.
+# Judged by the archive, the network is right about near patients and, if anything, rates remote
+# ones too high. The trial shows the opposite: a remote patient's risk is far higher than what the
+# network says. No amount of testing on the archive could have found this, since the same hand that
+# misses the cancers writes the labels of the test.
 #
 # ### What one threshold for all does to them
 #
@@ -1361,6 +1367,10 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 gaps = {name: found[name, False] - found[name, True] for name in policies}
+low = [
+    ratio(y_trial[far_trial == far], policies["without distance"][far_trial == far])
+    for far in (0, 1)
+]
 print(f"remote: {far_trial.mean():.0%} of the trial's patients")
 print(
     f"as trained, remote patients are found less often by over 12 points: {gaps['as trained'] > 12}"
@@ -1370,11 +1380,12 @@ for name in ("without distance", "corrected by the trial"):
     print(
         f"{name}: remote patients cost less than as trained: {price[name, True] < price['as trained', True]}"
     )
+print(f"without distance, all risks too low, near and remote: {min(low) > 1}")
 
 # %% [markdown]
 # Both help. Leaving the distance out works here because distance is the only column that tells who
 # is remote; in real records a postcode, an insurer or a pattern of gaps says the same. And it
-# spreads the error: everyone's risk is now a little too low. The correction repairs the cause, and
+# spreads the error: everyone's risk is now a little too low. The correction goes to the cause, and
 # needs the thing that money was saved on: scans of remote patients, suspicious or not. It also
 # rests on an assumption, that within a group every cancer is equally likely to go unrecorded.
 #

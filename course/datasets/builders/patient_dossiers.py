@@ -56,10 +56,10 @@ who is referred: a cough without age and tobacco is mostly an infection; old smo
 come from a screening programme, where few are ill; and who has neither comes because a picture
 taken for another reason looked suspicious. Asbestos, family history, weight loss, platelets and
 breathlessness add a little. Breathlessness is not a column: it shows only because a breathless
-patient seldom finishes the breath test (`fev1`). The other columns say nothing about the cancer.
+patient seldom finishes the breath test (`fev1`). The other columns have no effect of their own.
 `simulated_risk` is the probability with which the simulation drew the cancer; no model may see it.
 
-Missing values are nan. Pack-years are not asked of the young more often than of the old.
+Missing values are nan. The young are asked for their pack-years less often than the old.
 
 The archive's labels are not the truth: it knows {RECORDED_NEAR:.0%} of the cancers of patients who
 live near the scanner, but {RECORDED_REMOTE:.0%} of those who live {REMOTE_KM:.0f} km or more away,
