@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ MAX_OUTPUT = 100_000
 # Shorter than this, an alt text does not say what the figure shows.
 MIN_ALT = 20
 KERNEL = "python3"
+# What tqdm writes, and absolute paths of users and of temporary files.
+_PROGRESS = re.compile(r"\d%\|")
+_PLACE = re.compile(r"(?<![\w./])/(?:tmp|root|home/\w+|Users/\w+)/[^\s'\"]*")
 
 
 def check(root: Path) -> list[str]:
@@ -104,8 +108,23 @@ def _instructor_outputs(cell: NotebookNode) -> Iterator[str]:
         size = len(json.dumps(output).encode())
         if size > MAX_OUTPUT:
             yield f"an output of {size / 1000:.0f} kB; {MAX_OUTPUT / 1000:.0f} kB are the most."
+        yield from _noise(output)
         if output.output_type in {"display_data", "execute_result"}:
             yield from _alt_problems(output)
+
+
+def _noise(output: NotebookNode) -> Iterator[str]:
+    """What a reader would take for a fault, or what belongs to one machine."""
+    if output.output_type == "stream" and output.name == "stderr":
+        lines = [line for line in re.split(r"[\r\n]", output.text) if not _PROGRESS.search(line)]
+        if (stray := "".join(lines).strip()) or not _PROGRESS.search(output.text):
+            yield (
+                f"it stores {stray[:60]!r} on stderr, which looks like a fault to a reader: "
+                "only progress bars belong there."
+            )
+    text = output.get("text") or output.get("data", {}).get("text/plain") or ""
+    if place := _PLACE.search(text):
+        yield f"its output names {place[0]!r}, a folder of the machine where it was built."
 
 
 def _alt_problems(output: NotebookNode) -> Iterator[str]:

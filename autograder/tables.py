@@ -94,20 +94,10 @@ def landing_page(lessons: list[Lesson], coverage: Coverage) -> str:
     titles = {lesson.name: lesson.header.title for lesson in lessons}
     lines = ["# Lessons", "", _HOW_TO.format(example=lessons[0].name), ""]
     for part, group in itertools.groupby(lessons, key=lambda lesson: lesson.header.part):
-        lines += [
-            f"## {part}",
-            "",
-            *_table(
-                ("lesson", "what you will have done", "minutes", "read first", "mirrors"),
-                (_landing_row(lesson, coverage, titles) for lesson in group),
-            ),
-            "",
-        ]
-    lines += [
-        "The first number of minutes is for reading and running, the second with the exercises.",
-        "",
-        _articles(coverage),
-    ]
+        lines += [f"## {part}", ""]
+        for lesson in group:
+            lines += [*_landing_entry(lesson, coverage, titles), ""]
+    lines.append(_articles(coverage))
     if coverage.to_come():
         lines += [
             "",
@@ -119,11 +109,12 @@ def landing_page(lessons: list[Lesson], coverage: Coverage) -> str:
 
 
 _HOW_TO = """\
-Double-click a lesson's title in the table to open it, run its cells from top to bottom with
-Shift+Enter, and write your answers where it says `YOUR CODE HERE`. The tests below each exercise
-tell whether an answer has the right form; saving a lesson keeps everything.
+Click a lesson's title to open it, run its cells from top to bottom with Shift+Enter, and write your
+answers where it says `YOUR CODE HERE`. The tests below each exercise tell whether an answer has the
+right form.
 
-To see where you stand, open a terminal (File, New, Terminal) and ask for the lesson by its folder:
+To see where you stand, open a terminal (File, New, Terminal) and ask for the lesson by its folder
+(save the lesson first):
 
 ```
 course check lessons/{example}
@@ -133,21 +124,21 @@ It lists each exercise with its state and the message of the check that fails. `
 whether the installation is in order."""
 
 
-def _landing_row(lesson: Lesson, coverage: Coverage, titles: dict[str, str]) -> tuple[str, ...]:
+def _landing_entry(lesson: Lesson, coverage: Coverage, titles: dict[str, str]) -> list[str]:
     header = lesson.header
-    return (
-        f"[{_number(lesson.name)} {_cell(header.title)}]({_link(lesson, lesson.root / 'lessons')})",
-        _cell(header.summary),
-        f"{header.minutes_reading} / {header.minutes}",
-        "<br>".join(
-            f"{_number(name)} {_cell(titles[name])}"
-            if name in titles
-            else f"{_title(name)} (to come)"
-            for name in header.needs
-        )
-        or "nothing",
-        _sections(coverage, lesson.name),
+    needs = ", ".join(
+        f"{_number(name)} {titles[name]}" if name in titles else f"{_title(name)} (to come)"
+        for name in header.needs
     )
+    return [
+        f"### [{_number(lesson.name)} {header.title}]({_link(lesson, lesson.root / 'lessons')})",
+        "",
+        " ".join(header.summary.split()),
+        "",
+        f"- {header.minutes_reading} minutes to read and run, {header.minutes} with the exercises",
+        f"- Read first: {needs or 'nothing'}",
+        f"- Mirrors {_sections(coverage, lesson.name).replace('<br>', '; ')}",
+    ]
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:

@@ -43,7 +43,8 @@ def test_landing_page_links_to_lessons_that_exist(course):
     text = (course / "lessons" / "README.md").read_text()
     assert "## I Foundations" in text
     assert "[90 Adding](90_adding/adding.ipynb)" in text
-    assert "| 1 / 5 | nothing |" in text
+    assert "- 1 minutes to read and run, 5 with the exercises\n- Read first: nothing" in text
+    assert "- Mirrors **1** Introduction" in text
     assert (course / "lessons" / "90_adding" / "adding.ipynb").is_file()
 
 
@@ -85,4 +86,4 @@ def test_needs_name_the_lesson(course):
     lesson.header.needs.append("90_adding")
     lesson.header.needs.append("91_subtracting")
     page = tables.landing_page([lesson], coverage.load(course))
-    assert "| 90 Adding<br>91 subtracting (to come) |" in page
+    assert "- Read first: 90 Adding, 91 subtracting (to come)\n" in page

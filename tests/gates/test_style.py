@@ -68,6 +68,12 @@ def test_alt_text_for_the_whole_output_will_do(notebook):
     assert list(style.problems(notebook, style.INSTRUCTOR)) == []
 
 
+def test_a_progress_bar_passes(notebook):
+    bar = "epochs:  50%|████    | 2/4 [00:05<00:05]\repochs: 100%|████████| 4/4 [00:10<00:00]\n"
+    notebook.cells[3].outputs.append(new_output("stream", name="stderr", text=bar))
+    assert list(style.problems(notebook, style.INSTRUCTOR)) == []
+
+
 def no_alt(notebook):
     notebook.cells[3].outputs = [figure()]
 
@@ -121,6 +127,20 @@ def error_output(notebook):
     notebook.cells[2].outputs = [new_output("error", ename="ValueError", evalue="", traceback=[])]
 
 
+def warning(notebook):
+    notebook.cells[3].outputs.append(
+        new_output("stream", name="stderr", text="fit: 100%|██| 2/2\nWARNING: retracing\n")
+    )
+
+
+def empty_stderr(notebook):
+    notebook.cells[3].outputs.append(new_output("stream", name="stderr", text="      \r"))
+
+
+def path_of_the_machine(notebook):
+    notebook.cells[2].outputs = [shown("found: /home/ada/data/digits\n")]
+
+
 def result_without_output(notebook):
     notebook.cells[2].outputs = []
 
@@ -158,6 +178,9 @@ def no_kernel(notebook):
         (long_cell, "cell 3: 26 lines"),
         (long_output, "cell 3: an output of 100 kB"),
         (error_output, "cell 3: it ended in ValueError"),
+        (warning, "cell 4: it stores 'WARNING: retracing' on stderr"),
+        (empty_stderr, "cell 4: it stores '' on stderr"),
+        (path_of_the_machine, "cell 3: its output names '/home/ada/data/digits'"),
         (result_without_output, "cell 3: it is tagged nbval-check-output and has no stored"),
         (figure_without_output, "cell 4: it shows something, and no output"),
         (no_result_cell, "no cell is tagged nbval-check-output"),
