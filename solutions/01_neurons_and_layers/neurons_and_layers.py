@@ -630,7 +630,8 @@ for axis, places in [(axes[0], corners), (axes[1], hidden)]:
 axes[1].plot([0.1, 2.4], [-0.2, 0.95], "--", color=plots.BLACK)
 axes[0].set(title="Before: no line separates", xlabel="first switch", ylabel="second switch")
 axes[1].set(title="After folding: one does", xlabel="hidden neuron 1", ylabel="hidden neuron 2")
-axes[0].legend(loc="upper right")
+axes[1].text(1.15, -0.05, "two examples")
+axes[1].legend(loc="upper left", markerscale=0.6, frameon=True)
 plots.show(
     fig,
     alt="""Left, the four corners of a square; those with answer 1 lie on one diagonal and those with
