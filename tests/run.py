@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,26 +37,30 @@ class Step:
     quick: bool = True
 
 
-def steps(quick: bool) -> list[Step]:
-    """The steps, in the order in which a mistake is cheapest to find."""
-    pytest = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS)]
-    autograder = [str(Path(sys.executable).with_name("autograder"))]
-    notebooks = sorted(str(path.relative_to(ROOT)) for path in ROOT.glob("solutions/*/*.ipynb"))
-    nbval = [
-        *("--dist", "loadscope", "-p", "course.check.nbval_plugin", "-p", "tests.nbval_kernels"),
+def nbval(notebooks: Sequence[Path], workers: int = WORKERS) -> list[str]:
+    """The command that runs instructor notebooks and compares the results that they state."""
+    return [
+        *(sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadscope"),
+        *("-p", "course.check.nbval_plugin", "-p", "tests.nbval_kernels"),
         *("--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"),
         *("--timeout", str(TEST_TIMEOUT), "--maxfail=20"),
+        *map(str, notebooks),
     ]
+
+
+def steps(quick: bool) -> list[Step]:
+    """The steps, in the order in which a mistake is cheapest to find."""
+    unit = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "loadfile"]
+    unit += ["--durations=5", *(["-m", "not slow"] if quick else []), "tests"]
+    autograder = [str(Path(sys.executable).with_name("autograder"))]
+    notebooks = sorted(path.relative_to(ROOT) for path in ROOT.glob("solutions/*/*.ipynb"))
     everything = [
         Step("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
         Step("lint", [sys.executable, "-m", "ruff", "check", "."]),
         Step("drift", [*autograder, "build", "--check"]),
-        Step(
-            "unit tests and gates",
-            [*pytest, "--dist", "loadfile", *(["-m", "not slow"] if quick else []), "tests"],
-        ),
+        Step("unit tests and gates", unit),
         Step("proofs", [*autograder, "prove"], quick=False),
-        Step("notebooks", [*pytest, *nbval, *notebooks], quick=False),
+        Step("notebooks", nbval(notebooks), quick=False),
     ]
     return [step for step in everything if step.quick or not quick]
 
