@@ -17,9 +17,10 @@ VALIDATION_TOPICS = ("assignment", "exceptions", "execmodel", "objects")
 _DESCRIPTION = """
 The help topics of Python: what `help("FOR")` or `help("import")` prints. Real text, written by
 the developers of Python for its language reference and shipped with every Python as
-`pydoc_data.topics`: technical English with grammar rules and short programs in between.
-Nothing is downloaded, so the text is that of the Python which prepared it: between 460,000 and
-520,000 characters in Python 3.11 to 3.13, and a little more with each version.
+`pydoc_data.topics`: technical English with grammar rules and short programs in between. Tables,
+drawn with | and +, are left out: they are a tenth of the characters and mostly spaces and dashes.
+Nothing is downloaded, so the text is that of the Python which prepared it: between 420,000 and
+460,000 characters in Python 3.11 to 3.13, and a little more with each version.
 
 An example is one paragraph, in the order of the text. To have a text back, put an empty line
 between its paragraphs.
@@ -31,7 +32,7 @@ repeated: 1 if the same words already stood in a paragraph further up, in this o
 Splits are by topic. test: calls, comparisons, customization, import. validation: assignment,
 exceptions, execmodel, objects. train: all the others.
 
-Beware of the repeats. The topics overlap: almost a fifth of the text stands in it twice, because
+Beware of the repeats. The topics overlap: a fifth of the text stands in it twice, because
 long topics such as "specialnames" and "compound" contain shorter ones. Over a third of the test
 text can be found word for word in the training text. Keep only paragraphs with repeated == 0,
 and that falls under one percent (counted as runs of 50 characters). Both ways are kept, so that
@@ -64,12 +65,15 @@ def split_of(topic: str) -> str:
 
 
 def paragraphs(topics: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
-    """Cut topics into paragraphs: (topic, text, whether its words stood further up already)."""
+    """Cut topics into paragraphs: (topic, text, whether its words stood further up already).
+
+    A table is one paragraph, whose first character draws its frame; tables are left out.
+    """
     seen = set()
     for topic in sorted(topics):
         for text in topics[topic].strip("\n").split("\n\n"):
             words = " ".join(text.split())
-            if words:
+            if words and words[0] not in "+|":
                 yield topic, text, words in seen
                 seen.add(words)
 
