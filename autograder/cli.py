@@ -30,6 +30,8 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
+CORES = os.cpu_count() or 1
+
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, such as 07_chest_xrays.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
@@ -117,9 +119,7 @@ def build(
 def prove(
     names: Names = None,
     as_json: AsJson = False,
-    workers: Annotated[
-        int, typer.Option(help="How many notebooks run at a time.", min=1)
-    ] = os.cpu_count() or 1,
+    workers: Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)] = CORES,
 ) -> None:
     """Run the tests against right answers, blank ones and known mistakes."""
     from autograder.prove import prove as run_proofs
@@ -169,6 +169,7 @@ def grade(
         bool,
         typer.Option("--trust-submissions", help="Grade without a sandbox, at your own risk."),
     ] = False,
+    workers: Annotated[int, typer.Option(help="Submissions that run at a time.", min=1)] = CORES,
     as_json: AsJson = False,
 ) -> None:
     """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback."""
@@ -195,6 +196,7 @@ def grade(
             if as_json:
                 print(json.dumps(result.to_json()), flush=True)
     if not as_json:
+        results.sort(key=lambda result: result.student)
         console.print(grade_table(results, grading.exercises()))
         console.print(f"Feedback: {grading.classes / 'feedback'}", soft_wrap=True)
         console.print(f"Gradebook: {grading.classes / 'gradebook.db'}", soft_wrap=True)

@@ -1,11 +1,13 @@
-"""Grade a class's submissions with nbgrader, one at a time, so that none can stop the others."""
+"""Grade a class's submissions: several run at a time, one writer keeps nbgrader's gradebook."""
 
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 import nbformat
@@ -15,15 +17,18 @@ from nbgrader.apps.api import NbGraderAPI
 from autograder.errors import CourseError
 from autograder.examine import CELL_TIMEOUT, ERROR
 from autograder.files import assignment_files
-from autograder.intake import Intake, read_answers, staged_notebook
+from autograder.intake import Intake, read_answers
+from autograder.lesson import is_source, read_lesson, source_path
 from autograder.nbgrader_settings import class_dir
 from autograder.rebuild import grade_id, groups
+from autograder.recognise import Signatures, signatures
 from autograder.release import nbgrader_api, succeed
 from autograder.results import Result, load, read_results, save
-from autograder.sandbox import IsolationError, isolation_problem
+from autograder.sandbox import IsolationError, Workplace, isolation_problem, shared_workplace
+from autograder.submission import mark
 
 # Results that were made by other rules are made again.
-RULES = 1
+RULES = 2
 
 
 class Grading:
@@ -36,6 +41,7 @@ class Grading:
         class_folder: Path | None = None,
         timeout: int = CELL_TIMEOUT,
         trust_submissions: bool = False,
+        workers: int = os.cpu_count() or 1,
     ) -> None:
         """Find the assignment and make it known to the gradebook.
 
@@ -45,6 +51,7 @@ class Grading:
             class_folder: the class's folder; ``class_dir(root)`` by default.
             timeout: seconds for one cell.
             trust_submissions: run answers without a sandbox, with all rights of this user.
+            workers: how many submissions are run at a time.
 
         Raises:
             CourseError: there is no such assignment, or no sandbox on this machine.
@@ -59,6 +66,7 @@ class Grading:
         self.classes = (class_folder or class_dir(self.root)).resolve()
         self.timeout = timeout
         self.trust_submissions = trust_submissions
+        self.workers = workers
         self.source = self.root / "solutions" / assignment
         self.instructors = self._read_instructors()
         self.key = self._assignment_key()
@@ -126,27 +134,71 @@ class Grading:
             students: folders of ``submitted/``.
             force: grade unchanged submissions too.
         """
-        registered = False
+        todo = []
         for student in students:
             intakes = {
                 name: read_answers(self.submitted / student / self.assignment, name, notebook)
                 for name, notebook in self.instructors.items()
             }
             key = self._submission_key(intakes)
-            path = self.classes / "results" / self.assignment / f"{student}.json"
-            result = None if force else load(path, key)
+            result = None if force else self._saved(student, key)
             if result is None:
-                if not registered:
-                    self._register()
-                    registered = True
-                result = self._grade_one(student, intakes)
-                save(result, key, path)
-            yield result
+                todo.append((student, intakes, key))
+            else:
+                yield result
+        if todo:
+            self._register()
+            yield from self._grade_all(todo)
+
+    def _saved(self, student: str, key: str) -> Result | None:
+        """An earlier result, if all that it wrote is still there."""
+        written = self.classes / "autograded" / student / self.assignment
+        if written.is_dir() and (self.classes / "gradebook.db").is_file():
+            return load(self._result_path(student), key)
+        return None
+
+    def _result_path(self, student: str) -> Path:
+        return self.classes / "results" / self.assignment / f"{student}.json"
+
+    def _grade_all(self, todo: list[tuple[str, dict[str, Intake], str]]) -> Iterator[Result]:
+        """Mark several submissions at a time; this thread alone writes to the gradebook."""
+        known = self._known_mistakes()
+        workplace = shared_workplace(not self.trust_submissions)
+        with ThreadPoolExecutor(self.workers) as pool:
+            futures = {
+                pool.submit(self._mark, intakes, known, workplace): (student, key)
+                for student, intakes, key in todo
+            }
+            try:
+                for future in as_completed(futures):
+                    student, key = futures[future]
+                    result = self._record(student, future.result())
+                    save(result, key, self._result_path(student))
+                    yield result
+            finally:
+                # Whoever stops now should not wait for the rest of the class.
+                for future in futures:
+                    future.cancel()
+
+    def _known_mistakes(self) -> Signatures:
+        if not is_source(source_path(self.source)) or not source_path(self.source).is_file():
+            return {}
+        cache = self.classes / "results" / self.assignment / ".known" / f"{self.key}.json"
+        return signatures(read_lesson(self.source), cache, self.workers)
+
+    def _mark(
+        self, intakes: dict[str, Intake], known: Signatures, workplace: Workplace
+    ) -> dict[str, NotebookNode]:
+        return {
+            name: mark(self.instructors[name], intake, workplace, self.source, self.timeout, known)
+            for name, intake in intakes.items()
+        }
 
     def _submission_key(self, intakes: dict[str, Intake]) -> str:
         digest = hashlib.sha256(self.key.encode())
         for name, intake in intakes.items():
-            digest.update(repr((name, sorted(intake.answers.items()), intake.to_json())).encode())
+            answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
+            digest.update(repr((name, answers, elsewhere, intake.status)).encode())
         return digest.hexdigest()
 
     def _register(self) -> None:
@@ -163,25 +215,21 @@ class Grading:
                 )
             succeed(result, f"registering {self.assignment}")
 
-    def _grade_one(self, student: str, intakes: dict[str, Intake]) -> Result:
-        with tempfile.TemporaryDirectory(prefix=".staged-", dir=self.classes) as name:
+    def _record(self, student: str, notebooks: dict[str, NotebookNode]) -> Result:
+        """Hand marked notebooks to nbgrader, which writes gradebook and feedback."""
+        with tempfile.TemporaryDirectory(prefix=".marked-", dir=self.classes) as name:
             staged = Path(name)
             folder = staged / student / self.assignment
             folder.mkdir(parents=True)
-            for notebook, intake in intakes.items():
-                nbformat.write(
-                    staged_notebook(self.instructors[notebook], intake),
-                    folder / f"{notebook}.ipynb",
-                )
+            for notebook, marked in notebooks.items():
+                nbformat.write(marked, folder / f"{notebook}.ipynb")
             self._copy_timestamp(student, folder)
             api = self._api(staged)
             graded = api.autograde(self.assignment, student, force=True)
             if not graded["success"]:
                 return self._failed(student, graded)
-            notebooks = sorted(
-                (self.classes / "autograded" / student / self.assignment).glob("*.ipynb")
-            )
-            result = read_results(student, self.assignment, notebooks)
+            written = (self.classes / "autograded" / student / self.assignment).glob("*.ipynb")
+            result = read_results(student, self.assignment, sorted(written))
             succeed(
                 api.generate_feedback(self.assignment, student, force=True),
                 f"feedback for {student}",
@@ -195,9 +243,7 @@ class Grading:
             if (staged.is_relative_to(self.root))
             else str(staged)
         )
-        api.config.RebuildNotebook.staged = True
-        api.config.ExamineNotebook.timeout = self.timeout
-        api.config.ExamineNotebook.trust_submissions = self.trust_submissions
+        api.config.RebuildNotebook.marked = api.config.MarkNotebook.marked = True
         return api
 
     def _copy_timestamp(self, student: str, folder: Path) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.rebuild import Answers, is_answer, stubs
+from autograder.rebuild import Answers, stubs
 
 MISSING, UNREADABLE, REFUSED = "missing", "unreadable", "refused"
 
@@ -32,19 +32,6 @@ class Intake:
     elsewhere: set[str] = field(default_factory=set)
     status: str | None = None
     message: str = ""
-
-    def to_json(self) -> dict:
-        """Everything but the answers, for a notebook's metadata."""
-        return {
-            "status": self.status,
-            "message": self.message,
-            "elsewhere": sorted(self.elsewhere),
-        }
-
-    @classmethod
-    def from_json(cls, data: dict) -> Intake:
-        """The reverse of ``to_json``."""
-        return cls({}, set(data["elsewhere"]), data["status"], data["message"])
 
 
 def read_answers(folder: Path, name: str, instructor: NotebookNode) -> Intake:
@@ -140,20 +127,3 @@ def defined_names(source: str) -> set[str]:
                 if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
             }
     return names
-
-
-def staged_notebook(instructor: NotebookNode, intake: Intake) -> NotebookNode:
-    """A plain notebook with nothing but the answers, for nbgrader to take in."""
-    cells = []
-    for cell in instructor.cells:
-        if is_answer(cell) and cell.metadata.nbgrader.grade_id in intake.answers:
-            new = nbformat.from_dict(cell)
-            new.source = intake.answers[cell.metadata.nbgrader.grade_id]
-            cells.append(new)
-    return nbformat.v4.new_notebook(
-        cells=cells,
-        metadata={
-            "kernelspec": instructor.metadata.get("kernelspec", {}),
-            "course": {"intake": intake.to_json()},
-        },
-    )

@@ -14,10 +14,10 @@ from traitlets.config import Config
 
 from autograder.lesson import lesson_folders, source_path
 from autograder.preprocessors import (
-    ExamineNotebook,
     FeedbackView,
     KeepResults,
     LimitBytes,
+    MarkNotebook,
     RebuildNotebook,
     SanitizeOutputs,
     SaveScores,
@@ -75,7 +75,7 @@ def configure(
     c.GenerateAssignment.preprocessors = steps
     c.Autograde.sanitize_preprocessors = [RebuildNotebook]
     c.Autograde.autograde_preprocessors = [
-        ExamineNotebook,
+        MarkNotebook,
         LimitBytes,
         SaveScores,
         AssignLatePenalties,

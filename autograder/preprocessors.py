@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import nbformat
@@ -18,11 +17,12 @@ from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
-from autograder.examine import CELL_TIMEOUT, GRADED, Examination, examine, nothing
+from autograder.examine import CELL_TIMEOUT, GRADED
 from autograder.intake import Intake, collect
 from autograder.lesson import RESULT, tags
 from autograder.rebuild import grade_id, is_answer, rebuild
 from autograder.sandbox import shared_workplace
+from autograder.submission import mark
 
 
 def stated_result(cell: NotebookNode) -> str:
@@ -63,29 +63,28 @@ def instructor_notebook(preprocessor: NbGraderPreprocessor, resources: Resources
 class RebuildNotebook(NbGraderPreprocessor):
     """Replace a submitted notebook by the instructor's with the student's answers in it."""
 
-    staged = Bool(
+    marked = Bool(
         False,
-        help="The notebooks come from `autograder grade`, which notes in them what it found. "
+        help="The notebooks are not submissions: `autograder grade` has rebuilt and marked them. "
         "Never for notebooks that come from students.",
     ).tag(config=True)
 
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
+        if self.marked:
+            return nb, resources
         instructor = nbformat.read(instructor_notebook(self, resources), as_version=4)
         intake = collect(nb, instructor)
-        if self.staged:
-            intake = replace(
-                Intake.from_json(nb.metadata["course"]["intake"]), answers=intake.answers
-            )
         rebuilt = rebuild(instructor, intake.answers)
-        rebuilt.metadata["course"] = {"intake": intake.to_json()}
+        rebuilt.metadata["course"] = {"elsewhere": sorted(intake.elsewhere)}
         return rebuilt, resources
 
 
-class ExamineNotebook(NbGraderPreprocessor):
+class MarkNotebook(NbGraderPreprocessor):
     """Run a rebuilt notebook, and note in each test cell what it is worth and why."""
 
+    marked = Bool(False, help=RebuildNotebook.marked.help).tag(config=True)
     timeout = Integer(CELL_TIMEOUT, help="Seconds for one cell.").tag(config=True)
     trust_submissions = Bool(
         False, help="Run answers without a sandbox: only for answers that you would run yourself."
@@ -94,33 +93,14 @@ class ExamineNotebook(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
+        if self.marked:
+            return nb, resources
         path = instructor_notebook(self, resources)
         instructor = nbformat.read(path, as_version=4)
         answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
-        intake = Intake.from_json(nb.metadata["course"]["intake"])
-        if intake.status:
-            scores = nothing(nb, f"Not graded. {intake.message}")
-            examination = Examination(nb, intake.status, 0.0, intake.message, scores)
-        else:
-            examination = examine(
-                instructor,
-                answers,
-                shared_workplace(not self.trust_submissions),
-                path.parent,
-                self.timeout,
-                intake.elsewhere,
-            )
-        graded = examination.notebook
-        for cell in graded.cells:
-            score = examination.cells.get(grade_id(cell))
-            if score is not None:
-                cell.metadata["course"] = {"score": score.score, "message": score.message}
-        graded.metadata["course"] = {
-            "status": examination.status,
-            "message": examination.message,
-            "seconds": round(examination.seconds, 2),
-        }
-        return graded, resources
+        intake = Intake(answers, set(nb.metadata["course"]["elsewhere"]))
+        workplace = shared_workplace(not self.trust_submissions)
+        return mark(instructor, intake, workplace, path.parent, self.timeout), resources
 
 
 class SaveScores(SaveAutoGrades):
@@ -160,6 +140,11 @@ class FeedbackView(NbGraderPreprocessor):
             message = cell.metadata["course"]["message"]
             given = "Not graded yet." if score is None else f"{score:g} of {points:g} points."
             cell.outputs = [new_output("stream", text=f"{given} {message}".strip())]
+        elif utils.is_solution(cell) and "misconception" in cell.get("metadata", {}).get(
+            "course", {}
+        ):
+            mistake = cell.metadata["course"]["misconception"]
+            cell.outputs.append(new_output("stream", text=f"A known mistake: {mistake}"))
         return cell, resources
 
 

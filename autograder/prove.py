@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 
@@ -12,9 +12,10 @@ from autograder.examine import GRADED, Examination, examine
 from autograder.instructor import make_instructor_notebook
 from autograder.lesson import Lesson, explanation
 from autograder.rebuild import Answers, references, stubs
-from autograder.sandbox import Workplace, isolation_problem
+from autograder.sandbox import Workplace, isolation_problem, shared_workplace
 
 REFERENCE, BLANK = "reference", "blank"
+KINDS = frozenset({REFERENCE, BLANK, "misconception", "alternative"})
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,7 @@ def prove(
     lessons: list[Lesson],
     workers: int = 2,
     on_proof: Callable[[Proof], None] | None = None,
+    kinds: Set[str] = KINDS,
 ) -> list[Proof]:
     """Run every variant of every lesson, several at a time.
 
@@ -127,6 +129,7 @@ def prove(
         lessons: the lessons.
         workers: how many notebooks run at the same time.
         on_proof: called with each outcome as it comes.
+        kinds: which kinds of variants to run.
 
     Returns:
         The outcomes, in the order of the lessons' cells.
@@ -135,11 +138,12 @@ def prove(
         (variant, make_instructor_notebook(lesson))
         for lesson in lessons
         for variant in variants(lesson)
+        if variant.kind in kinds
     ]
     proofs: dict[int, Proof] = {}
     # The sandbox is not needed for an author's own cells, but they should meet it here first.
-    isolated = isolation_problem() is None
-    with Workplace(isolated) as workplace, ThreadPoolExecutor(workers) as pool:
+    workplace = shared_workplace(isolation_problem() is None)
+    with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(_prove, *job, workplace): index for index, job in enumerate(work)}
         for future in as_completed(futures):
             proof = proofs[futures[future]] = future.result()

@@ -26,7 +26,8 @@ class CellResult:
 @dataclass
 class Result:
     """A graded submission. ``status`` is one of graded, missing, unreadable, error, timeout,
-    memory, died, refused; whatever is not ``graded`` has a message."""
+    memory, died, refused; whatever is not ``graded`` has a message. ``misconceptions`` are the
+    known mistakes that were recognised, by exercise."""
 
     student: str
     assignment: str
@@ -36,8 +37,10 @@ class Result:
     seconds: float = 0.0
     message: str = ""
     cells: dict[str, CellResult] = field(default_factory=dict)
+    misconceptions: dict[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict:
+        """Everything, for JSON."""
         return asdict(self)
 
 
@@ -56,6 +59,7 @@ def _add_notebook(result: Result, notebook: NotebookNode, name: str, several: bo
     result.seconds += graded["seconds"]
     if graded["status"] != GRADED and result.status == GRADED:
         result.status, result.message = graded["status"], graded["message"]
+    result.misconceptions |= graded["misconceptions"]
     for cell in notebook.cells:
         if utils.is_grade(cell):
             key = f"{name}/{grade_id(cell)}" if several else grade_id(cell)

@@ -52,6 +52,15 @@ def test_scores_and_messages(toy, hand_in, grade):
     assert "2 of 2 points." in feedback(toy, "ada")
 
 
+def test_a_known_mistake_is_recognised(toy, hand_in, grade):
+    hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    c = as_array(a)\n    return c - b"})
+    hand_in("cleo", **RIGHT | {"add": "def add(a, b):\n    return as_array(a) * 7"})
+    results = grade()
+    assert results["ben"].misconceptions == {"add": "Takes the difference instead of the sum."}
+    assert "A known mistake: Takes the difference" in feedback(toy, "ben")
+    assert results["cleo"].misconceptions == {}
+
+
 def test_no_hidden_test_in_feedback(toy, hand_in, grade):
     hand_in(
         "ben", **RIGHT | {"add": "def add(a, b):\n    return abs(as_array(a)) + abs(as_array(b))"}
@@ -164,6 +173,25 @@ def test_unchanged_submissions_are_not_run_again(toy, hand_in, grade):
     path.write_text(text.replace("as_array(a) + as_array(b)", "as_array(a) - as_array(b)"))
     assert grade()["ada"].score == 2
     assert grade(force=True)["ada"].score == 2
+    (toy / "class" / "gradebook.db").unlink()
+    assert grade()["ada"].score == 2
+    assert (toy / "class" / "gradebook.db").is_file()
+
+
+def test_a_stopped_run_goes_on_where_it_was(toy, hand_in):
+    for number in range(6):
+        hand_in(f"s{number}", **RIGHT)
+    grading = Grading(toy, "90_adding", trust_submissions=not ISOLATED, workers=2)
+    first = grading.grade(grading.students())
+    done = next(first)
+    first.close()
+    saved = toy / "class" / "results" / "90_adding"
+    kept = {path.stem: path.stat().st_mtime_ns for path in saved.glob("*.json")}
+    assert done.student in kept
+    results = {result.student: result for result in grading.grade(grading.students())}
+    assert {result.score for result in results.values()} == {4}
+    assert len(results) == 6
+    assert (saved / f"{done.student}.json").stat().st_mtime_ns == kept[done.student]
 
 
 @pytest.mark.skipif(not ISOLATED, reason="plain nbgrader refuses to grade without isolation")
