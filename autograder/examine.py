@@ -20,6 +20,7 @@ from nbformat.v4 import new_output
 from nbgrader import utils
 
 from autograder.inside.channel import Channel, ChannelClosedError
+from autograder.inside.examiner import LESSON_PATIENCE
 from autograder.inside.wire import decode, encode
 from autograder.intake import defined_names
 from autograder.rebuild import Answers, grade_id, groups, rebuild, references, stubs
@@ -135,8 +136,8 @@ class _Run:
     def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
         try:
             channel.send(encode(self._request(cell)))
-            # The tests wait for the answers that long; they themselves need some time too.
-            reply = decode(channel.receive(2 * timeout + 10))
+            # The tests wait for the answers themselves; this is for tests that do not end.
+            reply = decode(channel.receive(2 * LESSON_PATIENCE * timeout))
         except TimeoutError:
             return Stop(index, TIMEOUT, f"It ran for more than {timeout} seconds.")
         except ChannelClosedError:

@@ -14,6 +14,9 @@ from autograder.lesson import Lesson, explanation
 from autograder.rebuild import Answers, references, stubs
 from autograder.sandbox import Workplace, isolation_problem, shared_workplace
 
+# An author's own cells are known to end, also on a busy machine.
+CELL_TIMEOUT = 120
+
 REFERENCE, BLANK = "reference", "blank"
 KINDS = frozenset({REFERENCE, BLANK, "misconception", "alternative"})
 
@@ -153,4 +156,4 @@ def prove(
 
 
 def _prove(variant: Variant, instructor: NotebookNode, workplace: Workplace) -> Proof:
-    return judge(variant, examine(instructor, variant.answers, workplace))
+    return judge(variant, examine(instructor, variant.answers, workplace, timeout=CELL_TIMEOUT))
