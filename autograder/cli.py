@@ -203,6 +203,24 @@ def grade(
 
 
 @app.command()
+def report(
+    assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
+    class_folder: ClassFolder = None,
+) -> None:
+    """Write a page about a graded assignment: points, exercises, mistakes, what needs a look."""
+    from autograder.grade import Grading
+    from autograder.report import make_report
+
+    # Nothing of a submission runs here.
+    grading = Grading(course_root(), Path(assignment).name, class_folder, trust_submissions=True)
+    page = make_report(grading.results(), grading.exercises(), grading.answers())
+    path = grading.classes / "reports" / f"{grading.assignment}.html"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(page, encoding="utf-8")
+    console.print(str(path), soft_wrap=True)
+
+
+@app.command()
 def bundle(
     out: Annotated[Path, typer.Argument(help="The zip, or a folder to put it in.")] = Path("dist"),
 ) -> None:

@@ -20,7 +20,7 @@ from autograder.files import assignment_files
 from autograder.intake import Intake, read_answers
 from autograder.lesson import is_source, read_lesson, source_path
 from autograder.nbgrader_settings import class_dir
-from autograder.rebuild import grade_id, groups
+from autograder.rebuild import grade_id, groups, stubs
 from autograder.recognise import Signatures, signatures
 from autograder.release import nbgrader_api, succeed
 from autograder.results import Result, load, read_results, save
@@ -124,6 +124,25 @@ class Grading:
     def feedback(self, student: str) -> list[Path]:
         """A student's feedback pages."""
         return sorted((self.classes / "feedback" / student / self.assignment).glob("*.html"))
+
+    def results(self) -> list[Result]:
+        """What has been graded so far, with these tests or earlier ones."""
+        folder = self.classes / "results" / self.assignment
+        results = [load(path) for path in sorted(folder.glob("*.json"))]
+        return [result for result in results if result is not None]
+
+    def answers(self) -> dict[str, dict[str, str]]:
+        """The text of each submission's answers that are not blank, by student and exercise."""
+        answers: dict[str, dict[str, str]] = {}
+        for student in self.students():
+            given = answers.setdefault(student, {})
+            for name, notebook in self.instructors.items():
+                folder = self.submitted / student / self.assignment
+                blank = stubs(notebook)
+                for exercise, text in read_answers(folder, name, notebook).answers.items():
+                    if text.strip() != blank[exercise].strip():
+                        given[exercise] = text
+        return answers
 
     def grade(self, students: list[str], force: bool = False) -> Iterator[Result]:
         """Grade each student's submission and write feedback; results come as they are made.

@@ -45,6 +45,7 @@ def read_answers(folder: Path, name: str, instructor: NotebookNode) -> Intake:
         return problem
     try:
         text = path.read_bytes().decode("utf-8")
+        json.loads(text)
         notebook = nbformat.reads(text, as_version=4)
         return collect(notebook, instructor)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
@@ -77,6 +78,8 @@ def _problem(path: Path) -> Intake | None:
 def _reason(error: Exception) -> str:
     if isinstance(error, json.JSONDecodeError):
         return f"its JSON breaks off or is wrong at line {error.lineno}"
+    if isinstance(error, UnicodeDecodeError):
+        return "it is not text"
     return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 

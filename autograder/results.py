@@ -76,11 +76,11 @@ def save(result: Result, key: str, path: Path) -> None:
     temporary.replace(path)
 
 
-def load(path: Path, key: str) -> Result | None:
-    """A saved result, or None where there is none for this key."""
+def load(path: Path, key: str | None = None) -> Result | None:
+    """A saved result, or None where there is none for this key (or, without one, none at all)."""
     try:
         data = json.loads(path.read_text())
-        if data.pop("key") != key:
+        if data.pop("key") != key and key is not None:
             return None
         cells = {name: CellResult(**cell) for name, cell in data.pop("cells").items()}
         return Result(**data, cells=cells)

@@ -126,6 +126,7 @@ def test_every_broken_submission_has_a_state_and_feedback(toy, hand_in, grade):
     # The other exercise of an answer that hangs or dies is still graded.
     assert [results[name].score for name in ("ada", "loop", "stubborn", "dies")] == [4, 1, 1, 1]
     assert "adding (1).ipynb" in results["renamed"].message
+    assert "breaks off or is wrong at line" in results["broken"].message
     for name, result in results.items():
         assert result.max_score == 4
         assert name == "ada" or result.message
