@@ -195,6 +195,7 @@ def test_a_stopped_run_goes_on_where_it_was(toy, hand_in):
     assert (saved / f"{done.student}.json").stat().st_mtime_ns == kept[done.student]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not ISOLATED, reason="plain nbgrader refuses to grade without isolation")
 def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
