@@ -131,3 +131,8 @@ def test_what_is_imported_is_declared(folder):
         if not declared & {canonicalize_name(name) for name in distributions.get(module, [module])}
     }
     assert not undeclared, f"{folder} imports {sorted(undeclared)}, which pyproject does not name"
+
+
+def test_dependencies_are_named_once_and_in_order():
+    names = [canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]]
+    assert names == sorted(set(names))
