@@ -24,6 +24,7 @@ from typing import BinaryIO
 from autograder.errors import CourseError
 from autograder.files import write_archive
 from autograder.inside.channel import Channel
+from autograder.inside.zygote import SCRATCH
 
 START_SECONDS = 120
 
@@ -99,14 +100,15 @@ def _readable() -> list[Path]:
     return [path for path in dict.fromkeys(folders) if path.exists()]
 
 
-def environment() -> dict[str, str]:
+def environment(isolated: bool) -> dict[str, str]:
     """The environment variables of a sandbox: none of the host's."""
     from course.datasets import data_dir
 
     package = Path(__file__).resolve().parent
     return {
         "PATH": "/usr/bin:/bin",
-        "HOME": "/tmp",
+        "HOME": SCRATCH if isolated else tempfile.gettempdir(),
+        "TMPDIR": SCRATCH if isolated else tempfile.gettempdir(),
         "LANG": "C.UTF-8",
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONPATH": str(package.parent),
@@ -127,7 +129,7 @@ def _bubblewrap_command(writes_data: bool) -> list[str]:
     command = [
         bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session",
         "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--clearenv",
-        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp",
+        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", SCRATCH,
     ]  # fmt: skip
     for path in _readable():
         if path.is_symlink():
@@ -137,9 +139,12 @@ def _bubblewrap_command(writes_data: bool) -> list[str]:
     data_dir().mkdir(parents=True, exist_ok=True)
     # The lesson's own cells run on the tests' side first, and prepare their datasets there.
     command += ["--bind" if writes_data else "--ro-bind", str(data_dir()), str(data_dir())]
-    for name, value in environment().items():
+    for name, value in environment(isolated=True).items():
         command += ["--setenv", name, value]
-    return [*command, "--chdir", "/tmp"]
+    if not any(path.is_relative_to("/tmp") for path in [*_readable(), data_dir()]):
+        command += ["--symlink", SCRATCH.lstrip("/"), "/tmp"]
+    # What one submission could leave in these, the next one would find.
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH]
 
 
 class Zygote:
@@ -167,7 +172,7 @@ class Zygote:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=environment(),
+            env=environment(isolated),
         )
         other.close()
         self._is_ready = False

@@ -65,10 +65,12 @@ def enter_namespaces() -> None:
 
 
 def private_files(scratch: str, megabytes: int) -> None:
-    """Mount an empty file system of limited size at ``scratch``, and hide ``/proc``'s others."""
+    """Mount an empty file system of limited size wherever one can write, and hide ``/proc``'s
+    other processes."""
     _mount("none", "/", None, MS_REC | MS_PRIVATE, None)
-    options = f"size={megabytes}m,nr_inodes=10000,mode=0700"
-    _mount("tmpfs", scratch, "tmpfs", MS_NOSUID | MS_NODEV, options)
+    for folder in (scratch, "/dev/shm"):
+        options = f"size={megabytes}m,nr_inodes=10000,mode=0700"
+        _mount("tmpfs", folder, "tmpfs", MS_NOSUID | MS_NODEV, options)
     try:
         _mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
     except OSError as error:

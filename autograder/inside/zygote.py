@@ -35,7 +35,8 @@ PRELOAD = (
     "autograder.inside.examiner",
 )
 
-SCRATCH = "/tmp"
+# Where a sandbox may write. Not /tmp, which may hold the course itself.
+SCRATCH = "/scratch"
 
 
 def main() -> None:

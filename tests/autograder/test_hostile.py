@@ -196,14 +196,23 @@ def test_what_never_ends_or_dies_costs_its_own_exercise(grade, name):
 
 def test_nothing_is_left_for_the_next_submission(grade):
     """Files, threads and changed modules are gone with the process."""
-    write = "open('/tmp/left', 'w').write('x')\nopen('left', 'w').write('x')\nnp.left = 1\n"
-    grade(write + WRONG)
+    folders = (
+        "import os\nfolders = ['/', '/tmp', '/var/tmp', '/dev', '/dev/shm', '/scratch', '/run', "
+        "'/etc', '/usr', os.path.dirname(np.__file__), os.environ['COURSE_DATA_DIR'], '.', "
+        "os.path.expanduser('~')]\n"
+    )
+    write = (
+        "for folder in folders:\n    try:\n        open(folder + '/left', 'w').write('x')\n"
+        "    except OSError: pass\nnp.left = 1\n"
+    )
+    assert points_of_add(grade(folders + write + WRONG)) == 0
     look = (
-        "import os\nfound = os.path.exists('/tmp/left') or os.path.exists('left') "
-        "or hasattr(np, 'left')\ndef add(a, b):\n    if found: raise ValueError('found it')\n"
+        "found = [f for f in folders if os.path.exists(f + '/left')] or hasattr(np, 'left')\n"
+        "def add(a, b):\n    if found: raise ValueError(f'found {found}')\n"
         "    return as_array(a) + as_array(b)"
     )
-    assert grade(look).score == 4
+    result = grade(folders + look)
+    assert result.score == 4, result.cells
 
 
 def test_thousands_of_cells_and_ids_are_taken_as_they_are(toy, hand_in):
