@@ -520,6 +520,7 @@ rivals = {
 areas = {name: roc_auc_score(y_test, risk) for name, risk in rivals.items()}
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: network 0.776 to 0.799, line 0.693, with products 0.768, trees 0.798.
 print(f"straight line: {areas['straight line']:.2f}")
 print(
     f"network above the line by more than 0.04: {areas['network'] > areas['straight line'] + 0.04}"
@@ -801,6 +802,7 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: AUROC differ by 0.013 at most; mean risk over share of ill 1.07 to 1.10, 2.9 to 3.1.
 areas_by_loss = {name: roc_auc_score(y_test, risk) for name, risk in risks.items()}
 print(
     f"AUROC within 0.04 of each other: {abs(areas_by_loss['plain'] - areas_by_loss['weighted']) < 0.04}"
@@ -849,12 +851,13 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: costs 62 to 66 at 10 %, 76 to 78 at 50 %, 75 to 81 with weighted risks at 10 %.
 plain = risks["plain"]
 half, tenth = (cost_per_100(y_test, plain >= t) for t in (0.5, 0.1))
 nobody, everybody = (cost_per_100(y_test, np.full(len(y_test), scan)) for scan in (0, 1))
 print(f"scanning from 10 % costs less than from 50 %: {tenth < half}")
 print(f"and less than scanning nobody or everybody: {tenth < min(nobody, everybody)}")
-print(f"within 8 % of the best threshold in hindsight: {tenth < 1.08 * min(prices['plain'])}")
+print(f"within 10 % of the best threshold in hindsight: {tenth < 1.1 * min(prices['plain'])}")
 at_tenth = cost_per_100(y_test, risks["weighted"] >= 0.1)
 print(f"with weighted risks, 10 % costs at least a tenth more: {at_tenth > 1.1 * tenth}")
 
@@ -974,6 +977,7 @@ seen = roc_auc_score(y_test, risk_of(seer, prepared.transform(x_all[held_out])))
 risk_on_the_day = risk_of(seer, prepared.transform(x_day))
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: on the day 0.60 to 0.64, the honest network 0.777 to 0.790.
 honest = roc_auc_score(y_trial, risk_of(network, z_trial))
 day = roc_auc_score(y_trial, risk_on_the_day)
 print(f"AUROC on the archive's test patients above 0.99: {seen > 0.99}")
@@ -1011,14 +1015,23 @@ for split, test in (("dossiers", by_dossier), ("patients", held_out)):
         twins[name, split, "trial"] = roc_auc_score(y_trial, later)
 
 # %% tags=["demo", "nbval-check-output"]
-for name in ("nearest neighbour", "network without penalty"):
-    for split in ("dossiers", "patients"):
-        excess = twins[name, split] - twins[name, split, "trial"]
-        print(
-            f"{name}, {split} split: promises over 0.04 more than the trial shows: {excess > 0.04}"
-        )
+# 20 seeds, AUROC above the trial's, split by dossier: neighbour .14 to .19, network .03 to .08.
+for name, much in (("nearest neighbour", 0.1), ("network without penalty", 0.015)):
+    excess = {
+        split: twins[name, split] - twins[name, split, "trial"]
+        for split in ("dossiers", "patients")
+    }
+    print(
+        f"{name}, split by dossier: over {much} better than in the trial: {excess['dossiers'] > much}"
+    )
+    print(f"{name}, split by patient: less so: {excess['patients'] < excess['dossiers']}")
+memory = twins["nearest neighbour", "dossiers", "trial"]
+print(f"nearest neighbour in the trial: below 0.6: {memory < 0.6}")
 
 # %% [markdown]
+# Split by dossier, a model that only remembers looks useful; on new patients it is hardly better
+# than a coin. The more a model can memorise, the more such a split flatters it.
+#
 # **A look at everything first.** Preparing before the split uses the test patients' medians and
 # scales. It is wrong, and with thousands of rows the damage is too small to see. The same habit
 # with another step is a disaster: choosing columns. Take 100 patients, coin flips for labels, and
@@ -1095,6 +1108,7 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: network 97.2 to 98.2, line 98.1, trees 96.1 to 97.5.
 means = {name: np.mean(values) for name, values in accuracies.items()}
 spread = max(np.ptp(values) for values in accuracies.values())
 print(f"all three right on over 94 %: {min(means.values()) > 94}")
@@ -1312,6 +1326,7 @@ in_trial = [
 ]
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: archive 0.96 to 1.00 and 0.63 to 0.71, trial 1.09 to 1.12 and 1.59 to 1.74.
 print("ill patients for each one that the network expects")
 print(f"archive, near:   between 0.8 and 1.2: {0.8 < in_archive[0] < 1.2}")
 print(f"archive, remote: below 1.0: {in_archive[1] < 1.0}")
@@ -1366,6 +1381,7 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: gap 21 to 28 points as trained, -2 to 3 without distance, 4 to 13 corrected.
 gaps = {name: found[name, False] - found[name, True] for name in policies}
 low = [
     ratio(y_trial[far_trial == far], policies["without distance"][far_trial == far])
@@ -1376,7 +1392,7 @@ print(
     f"as trained, remote patients are found less often by over 12 points: {gaps['as trained'] > 12}"
 )
 for name in ("without distance", "corrected by the trial"):
-    print(f"{name}: gap below 12 points: {abs(gaps[name]) < 12}")
+    print(f"{name}: gap smaller by over 5 points: {gaps['as trained'] - gaps[name] > 5}")
     print(
         f"{name}: remote patients cost less than as trained: {price[name, True] < price['as trained', True]}"
     )
