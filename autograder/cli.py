@@ -256,6 +256,7 @@ def demo() -> None:
         for result in grading.grade(list(notes), force=True):
             results.append(result)
             bar.advance(task)
+    results.sort(key=lambda result: result.student)
     console.print(grade_table(results, grading.exercises(), notes))
     first = next(iter(notes))
     console.print(f"Feedback, for example: {grading.feedback(first)[0]}", soft_wrap=True)

@@ -24,7 +24,8 @@ def grade_table(
     table.add_column("student", no_wrap=True)
     names = list(dict.fromkeys(exercises.get(name, name) for r in results for name in r.cells))
     for name in names:
-        table.add_column(name, justify="right", overflow="fold")
+        # Long names break where their words end.
+        table.add_column(name.replace("_", "_\n"), justify="right", overflow="fold")
     table.add_column("points", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for result in results:
