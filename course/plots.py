@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import matplotlib.pyplot as plt
 import numpy as np
+import PIL.Image
 from cycler import cycler
 from IPython.display import Image, display
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW = PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442",
 )  # fmt: skip
+
+# A notebook holds a figure as text, a third longer, and should stay small enough to send and read.
+MAX_BYTES = 70_000
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
@@ -70,9 +74,23 @@ def show(fig: Figure, alt: str) -> None:
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png")
     plt.close(fig)
-    display(Image(buffer.getvalue(), alt=alt))
+    display(Image(_small(buffer.getvalue()), alt=alt))
     paragraph = f'<p style="{_READ_ALOUD}">Figure: {html.escape(alt)}</p>'
     display({"text/html": paragraph}, raw=True)
+
+
+def _small(png: bytes) -> bytes:
+    """A PNG image with as many colours as fit into ``MAX_BYTES``: photographs and films are noisy,
+    and noise does not compress."""
+    if len(png) <= MAX_BYTES:
+        return png
+    image = PIL.Image.open(io.BytesIO(png)).convert("RGB")
+    for colours in (256, 128, 64, 32):
+        buffer = io.BytesIO()
+        image.quantize(colours, dither=PIL.Image.Dither.NONE).save(buffer, "png", optimize=True)
+        if buffer.tell() <= MAX_BYTES:
+            break
+    return buffer.getvalue()
 
 
 def image_grid(

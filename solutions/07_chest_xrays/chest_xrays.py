@@ -36,7 +36,7 @@
 # lung should be dark. Can a network find it, and can we know that the spot is what it found?
 #
 # You will build such a network from one small filter upwards, decide when it raises the alarm, draw where
-# it looks, and catch another one that scores better in the usual test and never looks at the lung. About
+# it looks, and catch another one that scores better in the usual test and hardly looks at the lung. About
 # 10 minutes to read and run, 75 with the five exercises.
 
 # %%
@@ -69,6 +69,8 @@ few, few_swapped = load_films("test[:64]"), load_films("test_swapped[:64]")
 # %% tags=["demo"]
 import matplotlib.pyplot as plt
 from matplotlib.patches import Rectangle
+
+plt.rcParams["image.interpolation"] = "nearest"  # pixels as they are
 
 
 def draw_box(axis, box, size=64, color=plots.ORANGE):
@@ -160,8 +162,8 @@ line_auroc = roc_auc_score(test["label"], line.decision_function(shrink(test["im
 print("AUROC of logistic regression, between .75 and .85:", 0.75 < line_auroc < 0.85)
 
 # %% [markdown]
-# Better than guessing: brighter lungs are sicker on average. But it has to learn every place anew, from the few
-# films that happened to have a spot there.
+# Better than guessing. But it has to learn every place anew, from the few films that happened to have a spot
+# there.
 
 # %% [markdown]
 # ## One small filter looks everywhere
@@ -276,7 +278,7 @@ for size, window, channels, filters in [
     shape = (size[0] - window[0] + 1, size[1] - window[1] + 1, filters)
     case = f"image {image.shape}, kernels {kernels.shape}"
     assert result.shape == shape, (
-        f"{case}: expected shape {shape}, got {result.shape}. Rows belong to the first axis, columns to the second."
+        f"{case}: expected shape {shape}, got {result.shape}. How many places has a window along each axis?"
     )
     views = np.lib.stride_tricks.sliding_window_view(image, window, axis=(0, 1))
     want = np.einsum("rcmij,ijmf->rcf", views, kernels) + bias
@@ -352,7 +354,7 @@ def convolve(image, kernels, bias):
 
 
 # %% [markdown]
-# ### Sharing saves a million weights
+# ### Sharing saves millions of weights
 #
 # The same nine weights serve every place. That is **parameter sharing**, and it changes the order of
 # magnitude. Below are two layers that turn a film into 16 maps of the same size: *how many weights would each
@@ -409,7 +411,7 @@ print(
 # Now put the pieces together: a few rounds of convolution, ReLU and pooling, then global average pooling,
 # then one neuron. The neuron gives a **logit**: any number, positive for pneumonia, which
 # $\sigma(z) = 1 / (1 + e^{-z})$ turns into a probability. The loss takes the logit as it is
-# (`BinaryCrossentropy(from_logits=True)`), which is numerically safer than rounding a probability first.
+# (`BinaryCrossentropy(from_logits=True)`), because a probability near 0 or 1 loses in float32 what the logit still says.
 #
 # ### Exercise 2: a small convolutional network
 #
@@ -418,9 +420,11 @@ print(
 # - in: films of shape (64, 64, 1); out: one **logit** a film, shape (1,);
 # - at most 10,000 parameters;
 # - its answer hardly depends on *where* on the film a spot lies;
-# - it can learn: from the given batch, all its weights move and the loss falls.
+# - it can learn: in 40 steps on one batch of films all its weights move and the loss falls.
 #
-# Write it as a graph, from `keras.Input` to `keras.Model`. How many layers, and how wide, is up to you.
+# Write it as a graph: start at `keras.Input`, call each layer on the result of the one before, and hand first and
+# last to `keras.Model`. The pieces are `layers.Conv2D`, `layers.MaxPooling2D`, `layers.GlobalAveragePooling2D` and
+# `layers.Dense`. How many layers, and how wide, is up to you.
 
 
 # %% grade_id="build_network" solution=true
@@ -453,23 +457,27 @@ assert network.count_params() <= 10_000, (
 )
 
 # %% grade_id="build_network_place" points=2
-# Hidden tests: the same spot at several places of a dark film.
+# Hidden tests: trained on spots at the upper left, does it find them at the lower right?
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(1)
-network = build_network()
-films = np.zeros((5, 64, 64, 1), "float32")
-for film, (top, left) in zip(films[1:], [(16, 16), (16, 32), (32, 16), (32, 32)], strict=True):
-    film[top : top + 12, left : left + 12] = 3
-without, *at_places = np.asarray(network(films, training=False))[:, 0]
-effect = np.array(at_places) - without
-assert np.abs(effect).max() > 0, (
-    "A bright spot changed nothing in the output: is it connected to the input?"
-)
-spread = (effect.max() - effect.min()) / np.abs(effect).max()
-# Untrained networks over 40 seeds: at most .11 (mean .02) with global pooling, at least .49 with a flattened map.
-assert spread < 0.3, (
-    f"Moved to another place of the film, the same spot changed its effect on the logit by {spread:.0%}; a few percent "
-    "are normal. That happens where the last layer has weights of its own for each place."
+network, rng, losses = build_network(), np.random.default_rng(1), []
+labels = np.arange(16.0)[:, None] % 2
+network.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+network.optimizer.learning_rate = 0.01
+for low, high in [(4, 16), (36, 48)]:
+    films = rng.normal(0, 0.2, (16, 64, 64, 1)).astype("float32")
+    for film in films[1::2]:
+        top, left = rng.integers(low, high, 2)
+        film[top : top + 12, left : left + 12] += 2
+    for _ in range(40 if low == 4 else 0):
+        network.train_on_batch(films, labels)
+for training in (True, False):
+    logits = np.asarray(network(films, training=training))
+    losses.append(np.mean(np.logaddexp(0, (1 - 2 * labels) * logits)))
+# Right networks of eight kinds, 20 seeds each: at most .85 (mean .03). A flattened map: at least 130.
+assert min(losses) < 4, (
+    f"It learned spots at the upper left and misses the same spots at the lower right (loss {min(losses):.1f}, should "
+    "be below 4). Either the last layer has a weight for each place, or part of the film never reaches it."
 )
 ### END HIDDEN TESTS
 
@@ -483,23 +491,25 @@ for film in films[1::2]:
     top, left = rng.integers(8, 44, 2)
     film[top : top + 12, left : left + 12] += 2
 before = [weight.numpy() for weight in network.trainable_variables]
-loss = keras.losses.BinaryCrossentropy(from_logits=True)
-network.compile(keras.optimizers.Adam(0.01), loss, jit_compile=False)
+network.compile("adam", keras.losses.BinaryCrossentropy(from_logits=True), jit_compile=False)
+network.optimizer.learning_rate = 0.01
 for _ in range(40):
-    reached = float(network.train_on_batch(films, labels))
+    network.train_on_batch(films, labels)
 after = [weight.numpy() for weight in network.trainable_variables]
 still = sum(np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 assert still == 0, f"{still} of {len(after)} weight arrays never moved: no gradient reaches them."
-# Right networks of six kinds, 30 seeds each: at most .03. A probability where a logit is wanted: at least .5.
-assert reached < 0.25, (
-    f"After 40 steps on 16 easy films the loss is {reached:.2f} and should be below .25. An output that cannot be "
-    "negative, or cannot be large, cannot say 'surely healthy' or 'surely sick': the loss expects a logit."
+both = [np.asarray(network(films, training=training)) for training in (True, False)]
+reached = min(np.mean(np.logaddexp(0, (1 - 2 * labels) * logits)) for logits in both)
+# Right networks of nine kinds, 20 seeds each: at most .16 (mean .01). Probabilities: at least .5.
+assert reached < 0.4, (
+    f"After 40 steps on 16 easy films the loss is {reached:.2f} and should be below .4. Can the output be "
+    "any number, negative for a healthy film and large for a sick one, as a logit can?"
 )
 ### END HIDDEN TESTS
 
 
 # %% tags=["misconception"]
-# The last layer already turns the logit into a probability, and the loss does it a second time.
+# The last layer already turns the logit into a probability, which can be neither negative nor large.
 def build_network():
     inputs = maps = keras.Input((64, 64, 1))
     for filters in (8, 16, 32):
@@ -565,8 +575,7 @@ def build_network():
 # ### The one that we train
 #
 # The lesson goes on with a network of its own. **Batch normalisation** behind each convolution
-# brings every map to mean 0 and spread 1 over the batch. Without it a network of this kind spent most of its
-# time here just finding out that films differ. The last maps, 16 × 16 of them to a side, are called
+# brings every map to mean 0 and spread 1 over the batch, which lets such networks train faster. The last maps, 16 × 16 of them to a side, are called
 # `maps`: we shall look inside. The output stays float32 whatever the rest computes in.
 
 
@@ -619,7 +628,9 @@ honest = train_network(train["image"], train["label"])
 # %% tags=["demo", "nbval-check-output"]
 honest_logits = score(honest, test["image"])
 honest_auroc = roc_auc_score(test["label"], honest_logits)
+# 20 seeds: .931 to .965, mean .954, standard deviation .009; the line .815.
 print("AUROC of the network on unseen films, above .90:", honest_auroc > 0.90)
+print(f"parameters: {honest.count_params():,}, and {16 * 16 + 1} of the line")
 print("ahead of logistic regression by more than .08:", honest_auroc > line_auroc + 0.08)
 
 # %% [markdown]
@@ -628,7 +639,7 @@ print("ahead of logistic regression by more than .08:", honest_auroc > line_auro
 # AUROC ranks; a clinic must decide. Above some **threshold** of the score a film goes to the top of the pile.
 # Two numbers describe what follows:
 #
-# $$\text{sensitivity} = \frac{\text{sick films above the threshold}}{\text{all sick films}}, \qquad
+# $$\text{sensitivity} = \frac{\text{sick films at or above the threshold}}{\text{all sick films}}, \qquad
 # \text{specificity} = \frac{\text{healthy films below it}}{\text{all healthy films}}$$
 #
 # A missed pneumonia may cost a life, a false alarm costs minutes. So one demands a sensitivity, and
@@ -779,8 +790,9 @@ threshold = sick_scores[int(0.1 * len(sick_scores))]  # nine of ten sick films l
 flagged = honest_logits >= threshold
 sensitivity = flagged[test["label"] == 1].mean()
 specificity = 1 - flagged[test["label"] == 0].mean()
+# 20 seeds: sensitivity .83 to .90, specificity .85 to .97 (standard deviation .02 and .03).
 print("sensitivity between .75 and .97:", 0.75 < sensitivity < 0.97)
-print("specificity between .80 and .99:", 0.80 < specificity < 0.99)
+print("specificity between .75 and .99:", 0.75 < specificity < 0.99)
 real_alarms = {}
 for sick_share in (0.5, 0.02):
     true, false = sensitivity * sick_share, (1 - specificity) * (1 - sick_share)
@@ -833,8 +845,8 @@ print("after random mirroring, in 40 to 60 of 100:", 0.4 < mirrored < 0.6)
 
 
 # %% [markdown]
-# Mirroring makes half of the patients a rare anomaly, a heart on the right. For the question "is there
-# a spot, anywhere?" that does little harm in our films, where a spot is as likely in either lung. It
+# Mirroring gives half of the patients a rare anomaly, a heart on the right. The question "is there a spot,
+# anywhere?" may survive that in our films, where spots lie in either lung; we did not measure it. Mirroring
 # destroys every question in which side matters: is the heart on the right side of the chest, is it too large,
 # which lung is it? It would also mirror the letter, which is on films so that somebody notices. An augmentation is
 # a statement about the world; make only those that are true.
@@ -880,6 +892,7 @@ def inside_box(points, boxes):
 sick = test["label"] == 1
 heat = activation_maps(honest, test["image"][sick])
 hits = inside_box(peaks(heat), test["box"][sick]).mean()
+# 20 seeds: hits .65 to .84, mean .75, standard deviation .05.
 print(f"a random place: {box_share:.0%}")
 print("the hottest place lies in the box on more than half of the sick films:", hits > 0.5)
 
@@ -888,9 +901,7 @@ print("the hottest place lies in the box on more than half of the sick films:", 
 def draw_heat(axis, film, heat, box):
     """A film, its heat map in colour above it, and the known box."""
     axis.imshow(film[..., 0], cmap="gray", vmin=0, vmax=1)
-    axis.imshow(
-        heat, cmap="inferno", alpha=0.45, extent=(-0.5, 63.5, 63.5, -0.5), interpolation="bilinear"
-    )
+    axis.imshow(heat, cmap="inferno", alpha=0.45, extent=(-0.5, 63.5, 63.5, -0.5))
     draw_box(axis, box, color=plots.SKY)
     axis.set_axis_off()
 
@@ -919,8 +930,9 @@ plots.show(
 #    and 1. Where nothing argues for pneumonia it is zero everywhere, not a division by zero.
 #
 # Complete `grad_cam(model, film, layer)`: `film` is an array (height, width, 1), `layer` a layer's name. Return the heat,
-# shape (rows, columns), as an array. You need a model with two outputs, and `tf.GradientTape`, which can
-# differentiate with respect to any tensor computed under it.
+# shape (rows, columns), as an array. You need a second model, from `model.input` to two outputs: that of
+# `model.get_layer(layer)` and that of the model. Call it under a `tf.GradientTape`, on a batch of one film; the tape
+# can differentiate with respect to any tensor computed under it.
 #
 # Try it on `small_network`, whose head gives every place a weight of its own.
 
@@ -1131,13 +1143,15 @@ biased_swapped = roc_auc_score(
 honest_swapped = roc_auc_score(
     test["label"][usual_test], score(honest, swapped["image"][usual_test])
 )
+# 20 seeds: new .000 to .001; the honest one moves by at most .011 (mean .004).
 print("letters swapped, the new network is worse than guessing:", biased_swapped < 0.5)
 print("the honest one moves by less than .02:", abs(honest_swapped - honest_usual) < 0.02)
 
 # %% [markdown]
 # It read the letter. A letter is a sharp, bright, always equal sign in one of two places; a spot is none of
 # that. Gradient descent takes the easier way, and the loss has no opinion about which way is medicine. Such a rule, true
-# in the collection and false in the world, is called a **shortcut**. The heat map shows it without swapped films.
+# in the collection and false in the world, is called a **shortcut**. The heat map gives a hint of it, without swapped
+# films.
 
 
 # %% tags=["demo", "nbval-check-output"]
@@ -1153,13 +1167,14 @@ for name, network in {"honest": honest, "new": biased}.items():
     points = peaks(activation_maps(network, test["image"][chosen]))
     corner[name] = near_a_corner(points).mean()
     box[name] = inside_box(points, test["box"][chosen]).mean()
+# 20 seeds: box .61 to .85 and .02 to .09, corner 0 to .03 and .09 to .71.
 print("hottest place in the box, honest network, more than 50 of 100:", box["honest"] > 0.5)
 print("hottest place in the box, new network, fewer than 20 of 100:", box["new"] < 0.2)
 print("hottest place in a corner, new more often than honest:", corner["new"] > corner["honest"])
 
 # %% tags=["demo"]
-shown = np.flatnonzero(sick & usual_test & (honest_logits > 0))[[1, 6, 12, 18]]
-fig, axes = plt.subplots(2, 4, figsize=(6.4, 3.9))
+shown = np.flatnonzero(sick & usual_test & (honest_logits > 0))[[1, 6, 12]]
+fig, axes = plt.subplots(2, 3, figsize=(6.4, 4.6))
 for row, network in zip(axes, (honest, biased), strict=True):
     maps = activation_maps(network, test["image"][shown])
     for axis, film, one in zip(row, shown, maps, strict=True):
@@ -1169,15 +1184,17 @@ axes[1, 0].set_title("trained on the referred films", fontsize=11)
 fig.suptitle("The second network looks away from the spot", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
-    alt="""Four films with pneumonia and their boxes, with heat maps of two networks. Above, the honest
+    alt="""Three films with pneumonia and their boxes, with heat maps of two networks. Above, the honest
     network is hot at the box. Below, the other one is hot in the corner with the letter and at the
     opposite shoulder, and cool at the box.""",
 )
 
 # %% [markdown]
-# Two things to notice. The hottest place is not always the letter: "no R up there" is a good argument for north, and
-# so a missing letter leaves no mark on the map. And a map that looks sensible proves nothing; the swap is
-# the stronger test, because it changes one thing and measures.
+# Two things to notice. The heat has left the box, but where it goes is less clear: to the letter, or to the
+# opposite corner, where an R would stand at the other hospital. An empty corner names the hospital as well as a letter
+# does, and a map says where, not what was seen there. How often the hottest place lies in a corner changes
+# much from one training to the next. So a map is where suspicion begins; the swap is the stronger test, because it
+# changes one thing and measures.
 
 # %% [markdown]
 # ### Exercise 5: take the hospital off the film
@@ -1346,13 +1363,16 @@ mended_swapped = roc_auc_score(
     test["label"][usual_test],
     score(mended, np.where(dark, np.float32(0), swapped["image"][usual_test])),
 )
+# 20 seeds: .86 to .93, .01 to .07 behind the honest network (mean .05, standard deviation .02).
 print("mended, AUROC above .80:", mended_auroc > 0.80)
-print("still behind the honest network:", mended_auroc < honest_usual)
+print("below the network that reads letters:", mended_auroc < biased_auroc)
+print("at most .02 ahead of the honest network:", mended_auroc < honest_usual + 0.02)
 print("swapping the letters changes it by:", round(abs(mended_auroc - mended_swapped), 3))
 
 # %% [markdown]
-# In the usual test it is *worse* than the one that reads letters, and it is the only one of the two that may be let
-# near a patient. It has also not caught up with the honest network, which had twice as many films, of a better mix.
+# In the usual test it is *worse* than the one that reads letters, and it is the only one of the two that may be
+# let near a patient. It does not get ahead of the honest network either, which had twice as many films, of a better
+# mix: taking the shortcut away brings back no evidence that the collection never had.
 
 # %% [markdown]
 # ## What it cannot do, and whom it can hurt
@@ -1366,6 +1386,7 @@ found = {
     name: [np.mean(values[sick & (test["hospital"] == hospital)] > 0) for hospital in (0, 1)]
     for name, values in logits.items()
 }
+# 20 seeds: 1.00 at north, 0 to .02 at south; mended, differences of .03 to .12.
 print("biased network finds more than 95 of 100 sick at north:", found["biased"][0] > 0.95)
 print("and fewer than 20 of 100 at south:", found["biased"][1] < 0.20)
 gap = abs(found["mended"][0] - found["mended"][1])
@@ -1392,7 +1413,7 @@ plots.show(
 # %% [markdown]
 # The sick at *south* are sent home, and no number of the usual test told so, because there were almost none of them
 # in it. Networks trained on real films have done this: they told hospitals apart by their markers and machines,
-# and lost much of their skill elsewhere.
+# and lost part of their skill elsewhere.
 #
 # And the remedy was easy here for a reason that is not there in life: we knew the shortcut. Real films also differ in machine, exposure,
 # cropping, position, tubes. What remains useful is the habit:

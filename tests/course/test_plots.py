@@ -105,3 +105,13 @@ def test_the_style_uses_the_palette():
         colours = plt.rcParams["axes.prop_cycle"].by_key()["color"]
         assert tuple(colours) == plots.PALETTE
         assert plt.rcParams["image.cmap"] == "cividis"
+
+
+def test_a_noisy_figure_stays_small(monkeypatch):
+    shown = []
+    monkeypatch.setattr(plots, "display", lambda *values, **_: shown.extend(values))
+    figure, axis = plt.subplots(figsize=(6.4, 4.8))
+    axis.imshow(np.random.default_rng(0).random((480, 640)), cmap="gray")
+    plots.show(figure, "Grey noise all over the picture, without any structure.")
+    assert len(shown[0].data) <= plots.MAX_BYTES * 2.2
+    assert shown[0].data.startswith(b"\x89PNG")
