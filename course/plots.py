@@ -80,16 +80,14 @@ def show(fig: Figure, alt: str) -> None:
 
 
 def _small(png: bytes) -> bytes:
-    """A PNG image with as many colours as fit into ``MAX_BYTES``: photographs and films are noisy,
-    and noise does not compress."""
+    """A PNG image, with fewer colours if it has more than ``MAX_BYTES``: photographs and films are
+    noisy, and noise does not compress. An octree keeps rare colours, such as a marked box."""
     if len(png) <= MAX_BYTES:
         return png
     image = PIL.Image.open(io.BytesIO(png)).convert("RGB")
-    for colours in (256, 128, 64, 32):
-        buffer = io.BytesIO()
-        image.quantize(colours, dither=PIL.Image.Dither.NONE).save(buffer, "png", optimize=True)
-        if buffer.tell() <= MAX_BYTES:
-            break
+    reduced = image.quantize(256, PIL.Image.Quantize.FASTOCTREE, dither=PIL.Image.Dither.NONE)
+    buffer = io.BytesIO()
+    reduced.save(buffer, "png", optimize=True)
     return buffer.getvalue()
 
 
