@@ -72,6 +72,8 @@ from matplotlib.patches import Rectangle
 
 plt.rcParams["image.interpolation"] = "nearest"  # pixels as they are
 
+# %% tags=["demo"]
+
 
 def draw_box(axis, box, size=64, color=plots.ORANGE):
     """A box (ymin, xmin, ymax, xmax), in parts of the film, around a finding."""
