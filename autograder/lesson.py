@@ -24,7 +24,8 @@ BEGIN_HIDDEN, END_HIDDEN = "### BEGIN HIDDEN TESTS", "### END HIDDEN TESTS"
 
 DEMO, RESULT = "demo", "nbval-check-output"
 MISCONCEPTION, ALTERNATIVE = "misconception", "alternative"
-TAGS = frozenset({DEMO, RESULT, MISCONCEPTION, ALTERNATIVE})
+THUMBNAIL = "thumbnail"
+TAGS = frozenset({DEMO, RESULT, MISCONCEPTION, ALTERNATIVE, THUMBNAIL})
 
 # What a cell marker may carry beside the type: `# %% grade_id="relu" points=2 tags=["demo"]`.
 MARKER_KEYS = frozenset({"grade_id", "points", "solution", "tags", "lines_to_next_cell"})
