@@ -1,7 +1,12 @@
 """This repository is an nbgrader course: plain `nbgrader` commands work from its root."""
 
+import os
 from pathlib import Path
 
-from autograder.nbgrader_settings import configure
+from autograder.nbgrader_settings import GRADEBOOK_VARIABLE, configure
 
-configure(get_config(), Path(__file__).parent)  # noqa: F821 - nbgrader defines get_config
+configure(
+    get_config(),  # noqa: F821 - nbgrader defines it
+    Path(__file__).parent,
+    gradebook=os.environ.get(GRADEBOOK_VARIABLE),
+)

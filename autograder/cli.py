@@ -169,15 +169,45 @@ def grade(
         bool,
         typer.Option("--trust-submissions", help="Grade without a sandbox, at your own risk."),
     ] = False,
-    workers: Annotated[int, typer.Option(help="Submissions that run at a time.", min=1)] = CORES,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            help="Submissions that run at a time; as many as cores and memory allow by default.",
+            min=1,
+        ),
+    ] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option("--dask", help="Grade on a Dask cluster: its scheduler, tcp://HOST:PORT."),
+    ] = None,
+    gradebook: Annotated[
+        str | None,
+        typer.Option(
+            "--db",
+            help="The gradebook's database, postgresql://USER@HOST/NAME; a file by default.",
+            envvar="COURSE_GRADEBOOK",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback."""
+    """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback.
+
+    Stop it when you like: the same command goes on with what is left.
+    """
+    from sqlalchemy.engine import make_url
+
     from autograder.grade import Grading
     from autograder.table import grade_table
 
     grading = Grading(
-        course_root(), Path(assignment).name, class_folder, timeout, trust_submissions
+        course_root(),
+        Path(assignment).name,
+        class_folder,
+        timeout,
+        trust_submissions,
+        workers,
+        cluster,
+        gradebook,
     )
     everyone = grading.students()
     for student in students or ():
@@ -199,7 +229,8 @@ def grade(
         results.sort(key=lambda result: result.student)
         console.print(grade_table(results, grading.exercises()))
         console.print(f"Feedback: {grading.classes / 'feedback'}", soft_wrap=True)
-        console.print(f"Gradebook: {grading.classes / 'gradebook.db'}", soft_wrap=True)
+        shown = make_url(grading.gradebook).render_as_string(hide_password=True)
+        console.print(f"Gradebook: {shown}", soft_wrap=True)
 
 
 @app.command()

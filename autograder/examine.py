@@ -12,7 +12,6 @@ import re
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
@@ -24,7 +23,7 @@ from autograder.inside.examiner import LESSON_PATIENCE
 from autograder.inside.wire import decode, encode
 from autograder.intake import defined_names
 from autograder.rebuild import Answers, grade_id, groups, rebuild, references, stubs
-from autograder.sandbox import Workplace
+from autograder.sandbox import Workplace, WorkplaceLostError
 from autograder.scoring import CellScore, error_message, score_cell
 
 # nbgrader's default. A lesson is graded in seconds; the rest is for slow machines.
@@ -34,7 +33,15 @@ UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 GRADED, TIMEOUT, MEMORY, DIED, ERROR = "graded", "timeout", "memory", "died", "error"
 
+# A process may be ended from outside too, by a machine short of memory, say. So an answer's process
+# has died when it has died this often.
+ATTEMPTS = 3
+
 OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
+
+
+# Before the first cell.
+NOWHERE = -1
 
 
 @dataclass(frozen=True)
@@ -69,7 +76,7 @@ def examine(
     instructor: NotebookNode,
     answers: Answers,
     workplace: Workplace,
-    folder: Path | None = None,
+    files: bytes = b"",
     timeout: int = CELL_TIMEOUT,
     elsewhere: Set[str] = frozenset(),
 ) -> Examination:
@@ -79,7 +86,7 @@ def examine(
         instructor: the instructor notebook.
         answers: text by ``grade_id``.
         workplace: where to run them.
-        folder: the assignment's folder, whose files its notebook may read or import.
+        files: a tar archive of what the assignment's notebook may read or import.
         timeout: seconds for one cell.
         elsewhere: names that the student defined in cells that do not take part; a failure for
             the lack of one is explained.
@@ -89,9 +96,8 @@ def examine(
     answers = blank | {name: text for name, text in answers.items() if name in blank}
     stops: dict[int, Stop] = {}
     while True:
-        run = _Run(rebuild(instructor, answers), references(instructor), set(stops))
+        run, stop = _run(instructor, answers, set(stops), workplace, files, timeout)
         notebook = run.notebook
-        stop = run.execute(workplace, folder, timeout)
         if stop is None:
             break
         blamed = _blamed(notebook, stop.cell)
@@ -109,6 +115,26 @@ def examine(
     return examination
 
 
+def _run(
+    instructor: NotebookNode,
+    answers: Answers,
+    skip: Set[int],
+    workplace: Workplace,
+    files: bytes,
+    timeout: int,
+) -> tuple[_Run, Stop | None]:
+    """One pass over the rebuilt notebook, repeated where a process has ended."""
+    for _ in range(ATTEMPTS):
+        run = _Run(rebuild(instructor, answers), references(instructor), skip)
+        try:
+            stop = run.execute(workplace, files, timeout)
+        except WorkplaceLostError:
+            stop = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
+        if stop is None or stop.status not in {DIED, ERROR}:
+            break
+    return run, stop
+
+
 class _Run:
     """One pass over a rebuilt notebook."""
 
@@ -119,10 +145,10 @@ class _Run:
         self.lines: dict[int, int] = {}
         self.out_of_memory = False
 
-    def execute(self, workplace: Workplace, folder: Path | None, timeout: int) -> Stop | None:
+    def execute(self, workplace: Workplace, files: bytes, timeout: int) -> Stop | None:
         """Run all cells but the skipped ones; say where it was cut short, if it was."""
         count = 0
-        with workplace.pair(timeout, folder) as channel:
+        with workplace.pair(timeout, files) as channel:
             for index, cell in enumerate(self.notebook.cells):
                 if cell.cell_type != "code" or index in self.skip or not cell.source.strip():
                     continue
@@ -216,7 +242,9 @@ def _write_stops(notebook: NotebookNode, stops: dict[int, Stop]) -> None:
 
 def _broken(notebook: NotebookNode, stop: Stop, seconds: float) -> Examination:
     """A cell of the lesson itself was cut short: nobody's answer is to blame."""
-    message = f"A cell of the lesson itself was stopped. {stop.message}"
+    message = stop.message
+    if stop.cell != NOWHERE:
+        message = f"A cell of the lesson itself was stopped. {message}"
     return Examination(notebook, ERROR, seconds, message, nothing(notebook, message))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import tarfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
 from autograder.lesson import is_source
 
@@ -20,9 +20,10 @@ def assignment_files(folder: Path) -> Iterator[Path]:
             yield path
 
 
-def write_archive(folder: Path | None, archive: BinaryIO) -> None:
-    """Write an assignment's files as a tar archive; an empty one without a folder."""
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in assignment_files(folder) if folder else ():
+def archive(folder: Path) -> bytes:
+    """An assignment's files as a tar archive."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for path in assignment_files(folder):
             tar.add(path, path.relative_to(folder), recursive=False)
-    archive.flush()
+    return buffer.getvalue()

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import dataclasses
+import errno
 import hashlib
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import nbformat
+import sqlalchemy
 from nbformat import NotebookNode
+from nbgrader.api import Gradebook, SubmittedAssignment
 from nbgrader.apps.api import NbGraderAPI
 
 from autograder.errors import CourseError
-from autograder.examine import CELL_TIMEOUT, ERROR
-from autograder.files import assignment_files
-from autograder.intake import Intake, read_answers
+from autograder.examine import CELL_TIMEOUT, ERROR, nothing
+from autograder.executors import dask, default_workers, local
+from autograder.files import archive, assignment_files
+from autograder.instructor import without_outputs
+from autograder.intake import Intake, read_answers, read_timestamp
 from autograder.lesson import is_source, read_lesson, source_path
-from autograder.nbgrader_settings import class_dir
+from autograder.nbgrader_settings import class_dir, gradebook_url
 from autograder.rebuild import grade_id, groups, stubs
 from autograder.recognise import Signatures, signatures
 from autograder.release import nbgrader_api, succeed
-from autograder.results import Result, load, read_results, save
-from autograder.sandbox import IsolationError, Workplace, isolation_problem, shared_workplace
-from autograder.submission import mark
+from autograder.results import CellResult, Result, load, read_results, save
+from autograder.sandbox import IsolationError, isolation_problem
+from autograder.submission import Job, environment_key, grade_submission
 
-# Results that were made by other rules are made again.
-RULES = 2
+# Submissions that wait in the executor's queue, for each one that is being graded. More would fill
+# a scheduler's memory, fewer would leave workers idle.
+WAITING = 3
+
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A submission that is to be graded. ``key`` stands for all that its result depends on."""
+
+    student: str
+    intakes: dict[str, Intake]
+    key: str
 
 
 class Grading:
@@ -41,7 +60,9 @@ class Grading:
         class_folder: Path | None = None,
         timeout: int = CELL_TIMEOUT,
         trust_submissions: bool = False,
-        workers: int = os.cpu_count() or 1,
+        workers: int | None = None,
+        cluster: str | None = None,
+        gradebook: str | None = None,
     ) -> None:
         """Find the assignment and make it known to the gradebook.
 
@@ -51,12 +72,16 @@ class Grading:
             class_folder: the class's folder; ``class_dir(root)`` by default.
             timeout: seconds for one cell.
             trust_submissions: run answers without a sandbox, with all rights of this user.
-            workers: how many submissions are run at a time.
+            workers: how many submissions are run at a time on this machine; as many as its cores
+                and memory allow by default.
+            cluster: the address of a Dask scheduler whose workers grade instead.
+            gradebook: the URL of nbgrader's database; a file in the class's folder by default.
 
         Raises:
             CourseError: there is no such assignment, or no sandbox on this machine.
         """
-        if not trust_submissions and (problem := isolation_problem()):
+        # A cluster's workers each look for their own.
+        if not trust_submissions and not cluster and (problem := isolation_problem()):
             raise IsolationError(
                 f"{problem} Nothing was graded. If you would run every submission yourself, "
                 "unread, go on with --trust-submissions."
@@ -66,9 +91,12 @@ class Grading:
         self.classes = (class_folder or class_dir(self.root)).resolve()
         self.timeout = timeout
         self.trust_submissions = trust_submissions
-        self.workers = workers
+        self.workers = workers or default_workers()
+        self.cluster = cluster
+        self.gradebook = gradebook or gradebook_url(self.classes)
         self.source = self.root / "solutions" / assignment
         self.instructors = self._read_instructors()
+        self.files = archive(self.source)
         self.key = self._assignment_key()
 
     def _read_instructors(self) -> dict[str, NotebookNode]:
@@ -81,7 +109,8 @@ class Grading:
         return {path.stem: nbformat.read(path, as_version=4) for path in paths}
 
     def _assignment_key(self) -> str:
-        digest = hashlib.sha256(f"rules {RULES} timeout {self.timeout}".encode())
+        isolated = not self.trust_submissions
+        digest = hashlib.sha256(f"{environment_key()} {self.timeout} {isolated}".encode())
         for name, notebook in self.instructors.items():
             code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
             digest.update("\0".join([name, *code]).encode())
@@ -152,52 +181,78 @@ class Grading:
         Args:
             students: folders of ``submitted/``.
             force: grade unchanged submissions too.
+
+        Raises:
+            CourseError: the disk is full, or the database or the cluster cannot be reached. What
+                has been graded is kept, and the same call goes on with the rest.
         """
+        recorded = set() if force else self._recorded()
         todo = []
         for student in students:
             intakes = {
                 name: read_answers(self.submitted / student / self.assignment, name, notebook)
                 for name, notebook in self.instructors.items()
             }
-            key = self._submission_key(intakes)
-            result = None if force else self._saved(student, key)
+            task = Task(student, intakes, self._submission_key(intakes))
+            result = self._saved(task) if student in recorded else None
             if result is None:
-                todo.append((student, intakes, key))
+                todo.append(task)
             else:
                 yield result
         if todo:
             self._register()
             yield from self._grade_all(todo)
 
-    def _saved(self, student: str, key: str) -> Result | None:
+    def _recorded(self) -> set[str]:
+        """Whose submissions stand in the gradebook."""
+        is_file = self.gradebook == gradebook_url(self.classes)
+        if is_file and not (self.classes / "gradebook.db").is_file():
+            return set()
+        try:
+            with Gradebook(self.gradebook, "deep_learning") as book:
+                found = book.db.query(SubmittedAssignment.student_id)
+                return {row[0] for row in found.filter_by(assignment_id=self._row_id(book))}
+        except sqlalchemy.exc.OperationalError as error:
+            raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
+
+    def _row_id(self, book: Gradebook) -> str | None:
+        names = {assignment.name: assignment.id for assignment in book.assignments}
+        return names.get(self.assignment)
+
+    def _saved(self, task: Task) -> Result | None:
         """An earlier result, if all that it wrote is still there."""
-        written = self.classes / "autograded" / student / self.assignment
-        if written.is_dir() and (self.classes / "gradebook.db").is_file():
-            return load(self._result_path(student), key)
+        if (self.classes / "autograded" / task.student / self.assignment).is_dir():
+            return load(self._result_path(task.student), task.key)
         return None
 
     def _result_path(self, student: str) -> Path:
         return self.classes / "results" / self.assignment / f"{student}.json"
 
-    def _grade_all(self, todo: list[tuple[str, dict[str, Intake], str]]) -> Iterator[Result]:
-        """Mark several submissions at a time; this thread alone writes to the gradebook."""
-        known = self._known_mistakes()
-        workplace = shared_workplace(not self.trust_submissions)
-        with ThreadPoolExecutor(self.workers) as pool:
-            futures = {
-                pool.submit(self._mark, intakes, known, workplace): (student, key)
-                for student, intakes, key in todo
-            }
-            try:
-                for future in as_completed(futures):
-                    student, key = futures[future]
-                    result = self._record(student, future.result())
-                    save(result, key, self._result_path(student))
-                    yield result
-            finally:
-                # Whoever stops now should not wait for the rest of the class.
-                for future in futures:
-                    future.cancel()
+    def _executor(self) -> AbstractContextManager[tuple[Executor, int]]:
+        return dask(self.cluster) if self.cluster else local(self.workers)
+
+    def _grade_all(self, todo: list[Task]) -> Iterator[Result]:
+        """Grade several submissions at a time; this thread alone writes to the gradebook."""
+        job = self._job(self._known_mistakes())
+        waiting = iter(todo)
+        running: dict[Future, Task] = {}
+        with self._executor() as (executor, workers):
+            while True:
+                while len(running) < workers * (1 + WAITING) and (task := next(waiting, None)):
+                    job_of_task = dataclasses.replace(job, intakes=task.intakes)
+                    running[executor.submit(grade_submission, job_of_task)] = task
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    yield self._finish(running.pop(future), future)
+
+    def _job(self, known: Signatures) -> Job:
+        instructors = {
+            name: without_outputs(notebook) for name, notebook in self.instructors.items()
+        }
+        isolated = not self.trust_submissions
+        key = environment_key()
+        return Job(instructors, {}, self.files, self.timeout, known, isolated, key)
 
     def _known_mistakes(self) -> Signatures:
         if not is_source(source_path(self.source)) or not source_path(self.source).is_file():
@@ -205,13 +260,31 @@ class Grading:
         cache = self.classes / "results" / self.assignment / ".known" / f"{self.key}.json"
         return signatures(read_lesson(self.source), cache, self.workers)
 
-    def _mark(
-        self, intakes: dict[str, Intake], known: Signatures, workplace: Workplace
-    ) -> dict[str, NotebookNode]:
-        return {
-            name: mark(self.instructors[name], intake, workplace, self.source, self.timeout, known)
-            for name, intake in intakes.items()
-        }
+    def _finish(self, task: Task, future: Future) -> Result:
+        """Record what came of a submission; what could not be recorded is not marked as done."""
+        try:
+            notebooks = future.result()
+        except CourseError:
+            raise
+        except Exception as error:
+            # A cluster's worker was lost too often. No submission can bring this about.
+            reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
+            return self._failed(task.student, f"The worker failed: {reason[0]}")
+        try:
+            result = self._record(task.student, notebooks)
+            if result.is_final:
+                save(result, task.key, self._result_path(task.student))
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            raise self._disk_full() from None
+        return result
+
+    def _disk_full(self) -> CourseError:
+        return CourseError(
+            f"The disk that holds {self.classes} is full. Every submission that was graded "
+            "before is kept: make room, and run the same command to go on."
+        )
 
     def _submission_key(self, intakes: dict[str, Intake]) -> str:
         digest = hashlib.sha256(self.key.encode())
@@ -224,8 +297,11 @@ class Grading:
         """Make the assignment known to the gradebook, as ``nbgrader generate_assignment`` does,
         without touching the released lesson."""
         with tempfile.TemporaryDirectory() as folder:
-            api = nbgrader_api(self.root, self.classes, Path(folder))
-            result = api.generate_assignment(self.assignment, force=True)
+            api = nbgrader_api(self.root, self.classes, Path(folder), self.gradebook)
+            try:
+                result = api.generate_assignment(self.assignment, force=True)
+            except sqlalchemy.exc.OperationalError as error:
+                raise CourseError(f"The gradebook cannot be written: {error.orig}") from None
             if "Cannot add or remove cells" in result.get("log", ""):
                 raise CourseError(
                     f"{self.assignment} has gained or lost graded cells since its first "
@@ -234,29 +310,28 @@ class Grading:
                 )
             succeed(result, f"registering {self.assignment}")
 
-    def _record(self, student: str, notebooks: dict[str, NotebookNode]) -> Result:
+    def _record(self, student: str, notebooks: dict[str, str]) -> Result:
         """Hand marked notebooks to nbgrader, which writes gradebook and feedback."""
         with tempfile.TemporaryDirectory(prefix=".marked-", dir=self.classes) as name:
             staged = Path(name)
             folder = staged / student / self.assignment
             folder.mkdir(parents=True)
             for notebook, marked in notebooks.items():
-                nbformat.write(marked, folder / f"{notebook}.ipynb")
+                (folder / f"{notebook}.ipynb").write_text(marked, encoding="utf-8")
             self._copy_timestamp(student, folder)
             api = self._api(staged)
             graded = api.autograde(self.assignment, student, force=True)
             if not graded["success"]:
-                return self._failed(student, graded)
+                return self._nbgrader_failed(student, graded)
             written = (self.classes / "autograded" / student / self.assignment).glob("*.ipynb")
             result = read_results(student, self.assignment, sorted(written))
-            succeed(
-                api.generate_feedback(self.assignment, student, force=True),
-                f"feedback for {student}",
-            )
+            answered = api.generate_feedback(self.assignment, student, force=True)
+            if not answered["success"]:
+                return self._nbgrader_failed(student, answered)
         return result
 
     def _api(self, staged: Path) -> NbGraderAPI:
-        api = nbgrader_api(self.root, self.classes)
+        api = nbgrader_api(self.root, self.classes, gradebook=self.gradebook)
         api.coursedir.submitted_directory = (
             str(staged.relative_to(self.root))
             if (staged.is_relative_to(self.root))
@@ -267,15 +342,27 @@ class Grading:
 
     def _copy_timestamp(self, student: str, folder: Path) -> None:
         stamp = self.submitted / student / self.assignment / "timestamp.txt"
-        if stamp.is_file() and not stamp.is_symlink() and stamp.stat().st_size < 100:
+        if read_timestamp(stamp) is not None:
             shutil.copy(stamp, folder)
 
-    def _failed(self, student: str, graded: dict) -> Result:
+    def _nbgrader_failed(self, student: str, outcome: dict) -> Result:
         """nbgrader itself failed, which no submission should be able to cause."""
-        reason = (graded.get("log") or graded.get("error") or "").strip().splitlines()
+        log = outcome.get("log") or outcome.get("error") or ""
+        if os.strerror(errno.ENOSPC) in log or "database or disk is full" in log:
+            raise self._disk_full()
+        reason = log.strip().splitlines()
+        return self._failed(
+            student, "nbgrader failed: " + (reason[-1] if reason else "it gave no reason")
+        )
+
+    def _failed(self, student: str, message: str) -> Result:
+        """Not graded through nobody's fault; the next run tries again."""
+        cells = {}
+        for name, notebook in self.instructors.items():
+            for test, score in nothing(notebook, message).items():
+                key = f"{name}/{test}" if len(self.instructors) > 1 else test
+                cells[key] = CellResult(score.score, score.max_score, message)
+        maximum = sum(cell.max_score for cell in cells.values())
         return Result(
-            student,
-            self.assignment,
-            ERROR,
-            message="nbgrader failed: " + (reason[-1] if reason else "it gave no reason"),
+            student, self.assignment, ERROR, 0.0, maximum, 0.0, message, cells, is_final=False
         )

@@ -8,10 +8,12 @@ from __future__ import annotations
 import ast
 import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader.utils import parse_utc
 
 from autograder.rebuild import Answers, stubs
 
@@ -73,6 +75,22 @@ def _problem(path: Path) -> Intake | None:
             "clear its outputs and hand it in again.",
         )
     return None
+
+
+def read_timestamp(path: Path) -> datetime | None:
+    """When a submission was handed in, as its ``timestamp.txt`` says, in UTC.
+
+    None where there is no such file, or what it says cannot be: it is not a time, or lies in the
+    future. It is a file like the others that students hand in, so it can still be untrue.
+    """
+    try:
+        if path.is_symlink() or path.stat().st_size > 100:
+            return None
+        time = parse_utc(path.read_text("utf-8").strip())
+    except (OSError, ValueError, OverflowError):
+        return None
+    now = datetime.now(UTC).replace(tzinfo=None)
+    return time if time < now + timedelta(days=1) else None
 
 
 def _reason(error: Exception) -> str:

@@ -21,9 +21,12 @@ from autograder.preprocessors import (
     RebuildNotebook,
     SanitizeOutputs,
     SaveScores,
+    SubmissionExporter,
+    hand_in_all,
 )
 
 CLASS_VARIABLE = "COURSE_CLASS_DIR"
+GRADEBOOK_VARIABLE = "COURSE_GRADEBOOK"
 
 
 def class_dir(root: Path) -> Path:
@@ -31,8 +34,17 @@ def class_dir(root: Path) -> Path:
     return Path(os.environ.get(CLASS_VARIABLE) or root / "class").resolve()
 
 
+def gradebook_url(classes: Path) -> str:
+    """The database of a class that keeps it in a file."""
+    return f"sqlite:///{classes / 'gradebook.db'}"
+
+
 def configure(
-    c: Config, root: Path, class_folder: Path | None = None, release: Path | None = None
+    c: Config,
+    root: Path,
+    class_folder: Path | None = None,
+    release: Path | None = None,
+    gradebook: str | None = None,
 ) -> Config:
     """Fill in nbgrader's configuration for the course at ``root``.
 
@@ -41,6 +53,8 @@ def configure(
         root: the repository.
         class_folder: where submissions, grades and feedback are; ``class_dir(root)`` by default.
         release: where lessons are released to; ``lessons/`` by default.
+        gradebook: the URL of nbgrader's database; ``gradebook.db`` in the class's folder by
+            default.
     """
     root = Path(root).resolve()
     classes = class_folder or class_dir(root)
@@ -54,7 +68,7 @@ def configure(
     c.CourseDirectory.release_directory = str(release or "lessons")
     for step in ("submitted", "autograded", "feedback"):
         c.CourseDirectory[f"{step}_directory"] = _from_root(classes / step, root)
-    c.CourseDirectory.db_url = f"sqlite:///{classes / 'gradebook.db'}"
+    c.CourseDirectory.db_url = gradebook or gradebook_url(classes)
     # An absolute path is a pattern that matches one file: the sources stay at home, while a module
     # beside an instructor's own notebook travels with it. nbgrader writes "no student" as a dot.
     c.CourseDirectory.ignore = [
@@ -73,6 +87,8 @@ def configure(
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
     steps.insert(steps.index(ClearOutput), KeepResults)
     c.GenerateAssignment.preprocessors = steps
+    c.Autograde.exporter_class = SubmissionExporter
+    c.Autograde.pre_convert_hook = hand_in_all(root)
     c.Autograde.sanitize_preprocessors = [RebuildNotebook]
     c.Autograde.autograde_preprocessors = [
         MarkNotebook,

@@ -6,19 +6,24 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import nbformat
+from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_output
+from nbformat.v4 import new_markdown_cell, new_notebook, new_output
 from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
 from autograder.examine import CELL_TIMEOUT, GRADED
-from autograder.intake import Intake, collect
+from autograder.files import archive
+from autograder.intake import Intake, read_answers, read_timestamp
 from autograder.lesson import RESULT, tags
 from autograder.rebuild import grade_id, is_answer, rebuild
 from autograder.sandbox import shared_workplace
@@ -52,12 +57,18 @@ class KeepResults(NbGraderPreprocessor):
         return cell, resources
 
 
-def instructor_notebook(preprocessor: NbGraderPreprocessor, resources: ResourcesDict) -> Path:
-    """Where the instructor's version of the notebook that is being converted stands."""
+def _folder(preprocessor: NbGraderPreprocessor, resources: ResourcesDict, submitted: bool) -> Path:
+    """The folder of what was submitted, or of the instructor's version of it."""
     coursedir = preprocessor.parent.parent.coursedir
     names = resources["nbgrader"]
-    folder = coursedir.format_path(coursedir.source_directory, ".", names["assignment"])
-    return Path(folder, f"{names['notebook']}.ipynb")
+    step = coursedir.submitted_directory if submitted else coursedir.source_directory
+    student = names["student"] if submitted else "."
+    return Path(coursedir.format_path(step, student, names["assignment"]))
+
+
+def _instructor(preprocessor: NbGraderPreprocessor, resources: ResourcesDict) -> NotebookNode:
+    path = _folder(preprocessor, resources, submitted=False)
+    return nbformat.read(path / f"{resources['nbgrader']['notebook']}.ipynb", as_version=4)
 
 
 class RebuildNotebook(NbGraderPreprocessor):
@@ -74,11 +85,52 @@ class RebuildNotebook(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         if self.marked:
             return nb, resources
-        instructor = nbformat.read(instructor_notebook(self, resources), as_version=4)
-        intake = collect(nb, instructor)
+        instructor = _instructor(self, resources)
+        folder = _folder(self, resources, submitted=True)
+        intake = read_answers(folder, resources["nbgrader"]["notebook"], instructor)
         rebuilt = rebuild(instructor, intake.answers)
-        rebuilt.metadata["course"] = {"elsewhere": sorted(intake.elsewhere)}
+        rebuilt.metadata["course"] = {
+            "elsewhere": sorted(intake.elsewhere),
+            "status": intake.status,
+            "message": intake.message,
+        }
         return rebuilt, resources
+
+
+class SubmissionExporter(NotebookExporter):
+    """Leaves reading a submission to ``RebuildNotebook``, which has a name for whatever is wrong
+    with it, where nbgrader would give up."""
+
+    def from_filename(
+        self, filename: str, resources: ResourcesDict | None = None, **options: Any
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if any(
+            isinstance(step, RebuildNotebook) and not step.marked for step in self._preprocessors
+        ):
+            resources = self._init_resources(resources)
+            resources["metadata"]["name"] = Path(filename).stem
+            return self.from_notebook_node(new_notebook(), resources=resources, **options)
+        return super().from_filename(filename, resources=resources, **options)
+
+
+def hand_in_all(root: Path) -> Callable[..., None]:
+    """A hook for nbgrader before it converts a submission: has every notebook of the assignment
+    looked for, whatever was handed in under whichever name, and puts a time stamp aside that
+    nbgrader could not read.
+
+    Args:
+        root: the repository, in which nbgrader works.
+    """
+
+    def hook(assignment: str, student: str, notebooks: list[str]) -> None:
+        folder = os.path.dirname(notebooks[0])
+        sources = sorted((root / "solutions" / Path(folder).name).glob("*.ipynb"))
+        notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
+        stamp = Path(root, folder, "timestamp.txt")
+        if os.path.lexists(stamp) and read_timestamp(stamp) is None:
+            stamp.rename(stamp.with_name("timestamp.invalid.txt"))
+
+    return hook
 
 
 class MarkNotebook(NbGraderPreprocessor):
@@ -95,12 +147,13 @@ class MarkNotebook(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         if self.marked:
             return nb, resources
-        path = instructor_notebook(self, resources)
-        instructor = nbformat.read(path, as_version=4)
         answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
-        intake = Intake(answers, set(nb.metadata["course"]["elsewhere"]))
+        noted = nb.metadata["course"]
+        intake = Intake(answers, set(noted["elsewhere"]), noted["status"], noted["message"])
         workplace = shared_workplace(not self.trust_submissions)
-        return mark(instructor, intake, workplace, path.parent, self.timeout), resources
+        files = archive(_folder(self, resources, submitted=False))
+        instructor = _instructor(self, resources)
+        return mark(instructor, intake, workplace, files, self.timeout), resources
 
 
 class SaveScores(SaveAutoGrades):

@@ -15,13 +15,15 @@ from autograder.nbgrader_settings import configure
 
 
 def nbgrader_api(
-    root: Path, class_folder: Path | None = None, release: Path | None = None
+    root: Path,
+    class_folder: Path | None = None,
+    release: Path | None = None,
+    gradebook: str | None = None,
 ) -> NbGraderAPI:
-    """nbgrader's interface to the course at ``root``; see ``configure`` for the folders."""
+    """nbgrader's interface to the course at ``root``; see ``configure`` for what may be given."""
     # nbgrader's own objects set these off, and an instructor can do nothing about them.
     warnings.filterwarnings("ignore", category=SAWarning)
-    api = NbGraderAPI(config=configure(Config(), root, class_folder, release))
-    return api
+    return NbGraderAPI(config=configure(Config(), root, class_folder, release, gradebook))
 
 
 def succeed(result: dict, doing: str) -> None:

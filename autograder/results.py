@@ -27,7 +27,8 @@ class CellResult:
 class Result:
     """A graded submission. ``status`` is one of graded, missing, unreadable, error, timeout,
     memory, died, refused; whatever is not ``graded`` has a message. ``misconceptions`` are the
-    known mistakes that were recognised, by exercise."""
+    known mistakes that were recognised, by exercise. A result is not final where grading itself
+    failed, and the submission should be graded again."""
 
     student: str
     assignment: str
@@ -38,10 +39,13 @@ class Result:
     message: str = ""
     cells: dict[str, CellResult] = field(default_factory=dict)
     misconceptions: dict[str, str] = field(default_factory=dict)
+    is_final: bool = True
 
     def to_json(self) -> dict:
         """Everything, for JSON."""
-        return asdict(self)
+        data = asdict(self)
+        del data["is_final"]
+        return data
 
 
 def read_results(student: str, assignment: str, notebooks: list[Path]) -> Result:

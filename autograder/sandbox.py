@@ -15,18 +15,20 @@ import sysconfig
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
 from autograder.errors import CourseError
-from autograder.files import write_archive
 from autograder.inside.channel import Channel
 from autograder.inside.zygote import SCRATCH
 
 START_SECONDS = 120
+
+# What tarfile reads as an archive without files.
+EMPTY_ARCHIVE = bytes(10240)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Limits:
 
 class IsolationError(CourseError):
     """Submissions cannot be isolated here."""
+
+
+class WorkplaceLostError(Exception):
+    """Something outside has ended a process that grading works in: nobody's answer is to blame."""
 
 
 def bubblewrap() -> str | None:
@@ -182,15 +188,18 @@ class Zygote:
 
         Raises:
             IsolationError: the process ended instead.
+            WorkplaceLostError: a signal ended it.
         """
         if self._is_ready:
             return
         self.control.settimeout(START_SECONDS)
         try:
             message = self.control.recv(65536)
-        except TimeoutError:
+        except OSError:
             message = b""
         if not message:
+            if self.ended_by_signal():
+                raise WorkplaceLostError
             self.process.kill()
             noise = (self.process.stderr.read() or b"").decode(errors="replace").strip()
             raise IsolationError(
@@ -209,7 +218,21 @@ class Zygote:
             files: an archive of what it finds in its working directory.
             limits: what it may take.
             timeout: seconds that a child for tests waits for the answers.
+
+        Raises:
+            WorkplaceLostError: it does not run any more.
         """
+        try:
+            return self._spawn(ends, files, limits, timeout)
+        except OSError as error:
+            raise WorkplaceLostError from error
+        finally:
+            for end in ends:
+                end.close()
+
+    def _spawn(
+        self, ends: list[socket.socket], files: BinaryIO, limits: Limits, timeout: float
+    ) -> int:
         with self.lock:
             self.ready()
             number = next(self.numbers)
@@ -223,8 +246,6 @@ class Zygote:
             }
             descriptors = [end.fileno() for end in ends] + [files.fileno()]
             socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
-        for end in ends:
-            end.close()
         return number
 
     def end(self, number: int) -> None:
@@ -236,6 +257,13 @@ class Zygote:
     def alive(self) -> bool:
         """Whether it still runs."""
         return self.process.poll() is None
+
+    def ended_by_signal(self) -> bool:
+        """Whether something has killed it; bubblewrap reports a killed child as 128 and more."""
+        with suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(1)
+            return code < 0 or code > 128
+        return False
 
     def close(self) -> None:
         """End it with all its children."""
@@ -281,30 +309,37 @@ class Workplace:
             return zygote
 
     @contextmanager
-    def pair(self, timeout: float, folder: Path | None = None) -> Iterator[Channel]:
+    def pair(self, timeout: float, files: bytes = b"") -> Iterator[Channel]:
         """A fresh process for answers and one for tests, connected with each other.
 
         Args:
-            folder: an assignment's folder, whose files its notebook may read or import.
             timeout: seconds that the tests wait for the answers.
+            files: a tar archive of what the notebook may read or import.
 
         Yields:
             The channel to the tests' process.
+
+        Raises:
+            WorkplaceLostError: one of the processes that fork them was ended from outside, so
+                what came through the channel says nothing.
         """
         to_answers, answers_end = socket.socketpair()
         ours, tests_end = socket.socketpair()
-        answers, tests = self._living("answers"), self._living("tests")
-        with tempfile.TemporaryFile() as files:
-            write_archive(folder, files)
-            first = answers.spawn([answers_end], files, self.limits, timeout)
-            second = tests.spawn([tests_end, to_answers], files, self.limits, timeout)
-        channel = Channel(ours)
-        try:
-            yield channel
-        finally:
-            channel.close()
-            answers.end(first)
-            tests.end(second)
+        with closing(to_answers), closing(tests_end), closing(Channel(ours)) as channel:
+            answers, tests = self._living("answers"), self._living("tests")
+            with tempfile.TemporaryFile() as archive:
+                archive.write(files or EMPTY_ARCHIVE)
+                archive.flush()
+                first = answers.spawn([answers_end], archive, self.limits, timeout)
+                second = tests.spawn([tests_end, to_answers], archive, self.limits, timeout)
+            try:
+                yield channel
+            finally:
+                channel.close()
+                answers.end(first)
+                tests.end(second)
+            if not (answers.alive() and tests.alive()):
+                raise WorkplaceLostError
 
     def close(self) -> None:
         """End everything."""
@@ -318,9 +353,14 @@ class Workplace:
         self.close()
 
 
-@cache
+_sharing = threading.Lock()
+_shared: dict[bool, Workplace] = {}
+
+
 def shared_workplace(isolated: bool) -> Workplace:
     """A workplace that is started once and ended with this process."""
-    workplace = Workplace(isolated)
-    atexit.register(workplace.close)
-    return workplace
+    with _sharing:
+        if isolated not in _shared:
+            _shared[isolated] = Workplace(isolated)
+            atexit.register(_shared[isolated].close)
+        return _shared[isolated]
