@@ -291,7 +291,7 @@ def epsilon_greedy(values: np.ndarray, epsilon: float, rng: np.random.Generator)
 
 
 def linear_schedule(start: float, end: float, steps: int) -> Callable[[int], float]:
-    """From a count to a number: a straight line from ``start`` to ``end`` at ``steps``, then flat."""
+    """A straight line from ``start`` at 0 to ``end`` at ``steps``, flat from there on."""
     return lambda count: start + (end - start) * min(count / steps, 1.0)
 
 
