@@ -77,7 +77,7 @@ def student_pyproject(root: Path) -> str:
     del document["project"]["scripts"]["autograder"]
     tools = document["tool"]
     tools["setuptools"]["packages"]["find"]["include"] = ["course*"]
-    tools["setuptools"].pop("package-data", None)
+    tools["setuptools"]["package-data"].pop("autograder")
     for name in [name for name in tools if name != "setuptools"]:
         del tools[name]
     return tomlkit.dumps(document).rstrip() + "\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import re
 import time
+from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass, field
 
@@ -34,8 +35,8 @@ UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 GRADED, TIMEOUT, MEMORY, DIED, ERROR = "graded", "timeout", "memory", "died", "error"
 
 # A process may be ended from outside too, by a machine short of memory, say. So an answer's process
-# has died when it has died this often.
-ATTEMPTS = 3
+# has died when it has died this often, and grading has failed when it has failed this often.
+ATTEMPTS = {DIED: 3, ERROR: 5}
 
 OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
 
@@ -124,15 +125,18 @@ def _run(
     timeout: int,
 ) -> tuple[_Run, Stop | None]:
     """One pass over the rebuilt notebook, repeated where a process has ended."""
-    for _ in range(ATTEMPTS):
+    tried: Counter[str] = Counter()
+    while True:
         run = _Run(rebuild(instructor, answers), references(instructor), skip)
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
             stop = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
-        if stop is None or stop.status not in {DIED, ERROR}:
-            break
-    return run, stop
+        if stop is None:
+            return run, None
+        tried[stop.status] += 1
+        if tried[stop.status] >= ATTEMPTS.get(stop.status, 1):
+            return run, stop
 
 
 class _Run:

@@ -10,13 +10,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import nbformat
 import sqlalchemy
+from filelock import FileLock, Timeout
 from nbformat import NotebookNode
-from nbgrader.api import Gradebook, SubmittedAssignment
+from nbgrader.api import Assignment, Gradebook, SubmittedAssignment
 from nbgrader.apps.api import NbGraderAPI
 
 from autograder.errors import CourseError
@@ -26,7 +27,7 @@ from autograder.files import archive, assignment_files
 from autograder.instructor import without_outputs
 from autograder.intake import Intake, read_answers, read_timestamp
 from autograder.lesson import is_source, read_lesson, source_path
-from autograder.nbgrader_settings import class_dir, gradebook_url
+from autograder.nbgrader_settings import COURSE_ID, class_dir, gradebook_url
 from autograder.rebuild import grade_id, groups, stubs
 from autograder.recognise import Signatures, signatures
 from autograder.release import nbgrader_api, succeed
@@ -37,6 +38,9 @@ from autograder.submission import Job, environment_key, grade_submission
 # Submissions that wait in the executor's queue, for each one that is being graded. More would fill
 # a scheduler's memory, fewer would leave workers idle.
 WAITING = 3
+
+# Where marked notebooks wait for nbgrader.
+STAGED = ".marked-"
 
 DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -93,9 +97,12 @@ class Grading:
         self.trust_submissions = trust_submissions
         self.workers = workers or default_workers()
         self.cluster = cluster
-        self.gradebook = gradebook or gradebook_url(self.classes)
+        self.gradebook = gradebook_url(self.classes, gradebook)
         self.source = self.root / "solutions" / assignment
         self.instructors = self._read_instructors()
+        self.texts = {
+            name: without_outputs(notebook) for name, notebook in self.instructors.items()
+        }
         self.files = archive(self.source)
         self.key = self._assignment_key()
 
@@ -188,20 +195,49 @@ class Grading:
         """
         recorded = set() if force else self._recorded()
         todo = []
-        for student in students:
-            intakes = {
-                name: read_answers(self.submitted / student / self.assignment, name, notebook)
-                for name, notebook in self.instructors.items()
-            }
-            task = Task(student, intakes, self._submission_key(intakes))
-            result = self._saved(task) if student in recorded else None
+        for task in map(self.task, students):
+            result = self._saved(task) if task.student in recorded else None
             if result is None:
                 todo.append(task)
             else:
                 yield result
         if todo:
-            self._register()
-            yield from self._grade_all(todo)
+            with self._alone():
+                self._register()
+                yield from self._grade_all(todo)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One run at a time writes to a class's folders; what a killed one left is removed."""
+        try:
+            with FileLock(self.classes / ".grading.lock", timeout=0):
+                for left in self.classes.glob(f"{STAGED}*"):
+                    shutil.rmtree(left)
+                yield
+        except Timeout:
+            raise CourseError(
+                f"Another run is grading in {self.classes}. Wait for it, or stop it, and run the "
+                "same command again."
+            ) from None
+
+    def task(self, student: str) -> Task:
+        """What a student has handed in."""
+        intakes = {
+            name: read_answers(self.submitted / student / self.assignment, name, notebook)
+            for name, notebook in self.instructors.items()
+        }
+        return Task(student, intakes, self._submission_key(intakes))
+
+    def job(self, task: Task, known: Signatures | None = None) -> Job:
+        """All that grading a submission needs.
+
+        Args:
+            task: the submission.
+            known: how known mistakes fail, to recognise them by.
+        """
+        isolated = not self.trust_submissions
+        key = environment_key()
+        return Job(self.texts, task.intakes, self.files, self.timeout, known or {}, isolated, key)
 
     def _recorded(self) -> set[str]:
         """Whose submissions stand in the gradebook."""
@@ -209,15 +245,11 @@ class Grading:
         if is_file and not (self.classes / "gradebook.db").is_file():
             return set()
         try:
-            with Gradebook(self.gradebook, "deep_learning") as book:
-                found = book.db.query(SubmittedAssignment.student_id)
-                return {row[0] for row in found.filter_by(assignment_id=self._row_id(book))}
+            with Gradebook(self.gradebook, COURSE_ID) as book:
+                rows = book.db.query(SubmittedAssignment.student_id).join(Assignment)
+                return {student for (student,) in rows.filter(Assignment.name == self.assignment)}
         except sqlalchemy.exc.OperationalError as error:
             raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
-
-    def _row_id(self, book: Gradebook) -> str | None:
-        names = {assignment.name: assignment.id for assignment in book.assignments}
-        return names.get(self.assignment)
 
     def _saved(self, task: Task) -> Result | None:
         """An earlier result, if all that it wrote is still there."""
@@ -233,26 +265,17 @@ class Grading:
 
     def _grade_all(self, todo: list[Task]) -> Iterator[Result]:
         """Grade several submissions at a time; this thread alone writes to the gradebook."""
-        job = self._job(self._known_mistakes())
+        known = self._known_mistakes()
         waiting = iter(todo)
         running: dict[Future, Task] = {}
         with self._executor() as (executor, workers):
             while True:
                 while len(running) < workers * (1 + WAITING) and (task := next(waiting, None)):
-                    job_of_task = dataclasses.replace(job, intakes=task.intakes)
-                    running[executor.submit(grade_submission, job_of_task)] = task
+                    running[executor.submit(grade_submission, self.job(task, known))] = task
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
                     yield self._finish(running.pop(future), future)
-
-    def _job(self, known: Signatures) -> Job:
-        instructors = {
-            name: without_outputs(notebook) for name, notebook in self.instructors.items()
-        }
-        isolated = not self.trust_submissions
-        key = environment_key()
-        return Job(instructors, {}, self.files, self.timeout, known, isolated, key)
 
     def _known_mistakes(self) -> Signatures:
         if not is_source(source_path(self.source)) or not source_path(self.source).is_file():
@@ -312,7 +335,7 @@ class Grading:
 
     def _record(self, student: str, notebooks: dict[str, str]) -> Result:
         """Hand marked notebooks to nbgrader, which writes gradebook and feedback."""
-        with tempfile.TemporaryDirectory(prefix=".marked-", dir=self.classes) as name:
+        with tempfile.TemporaryDirectory(prefix=STAGED, dir=self.classes) as name:
             staged = Path(name)
             folder = staged / student / self.assignment
             folder.mkdir(parents=True)

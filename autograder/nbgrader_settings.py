@@ -10,8 +10,11 @@ from pathlib import Path
 from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import GenerateAssignment
 from nbgrader.preprocessors import AssignLatePenalties, ClearOutput, GetGrades
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 
+from autograder.errors import CourseError
 from autograder.lesson import lesson_folders, source_path
 from autograder.preprocessors import (
     FeedbackView,
@@ -25,6 +28,7 @@ from autograder.preprocessors import (
     hand_in_all,
 )
 
+COURSE_ID = "deep_learning"
 CLASS_VARIABLE = "COURSE_CLASS_DIR"
 GRADEBOOK_VARIABLE = "COURSE_GRADEBOOK"
 
@@ -34,9 +38,24 @@ def class_dir(root: Path) -> Path:
     return Path(os.environ.get(CLASS_VARIABLE) or root / "class").resolve()
 
 
-def gradebook_url(classes: Path) -> str:
-    """The database of a class that keeps it in a file."""
-    return f"sqlite:///{classes / 'gradebook.db'}"
+def gradebook_url(classes: Path, asked_for: str | None = None) -> str:
+    """The URL of a class's gradebook: the one asked for, or a file in the class's folder.
+
+    Raises:
+        CourseError: it is not the URL of a database.
+    """
+    if not asked_for:
+        return f"sqlite:///{classes / 'gradebook.db'}"
+    try:
+        url = make_url(asked_for)
+    except ArgumentError:
+        raise CourseError(
+            f"{asked_for!r} is not the URL of a database: write postgresql://USER@HOST/NAME."
+        ) from None
+    if url.drivername == "postgresql":
+        # Which driver that means depends on SQLAlchemy's version, and this one is installed.
+        url = url.set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
 
 
 def configure(
@@ -63,12 +82,12 @@ def configure(
 
     # nbgrader joins each step's directory to the root, and an absolute path stays as it is.
     c.CourseDirectory.root = str(root)
-    c.CourseDirectory.course_id = "deep_learning"
+    c.CourseDirectory.course_id = COURSE_ID
     c.CourseDirectory.source_directory = "solutions"
     c.CourseDirectory.release_directory = str(release or "lessons")
     for step in ("submitted", "autograded", "feedback"):
         c.CourseDirectory[f"{step}_directory"] = _from_root(classes / step, root)
-    c.CourseDirectory.db_url = gradebook or gradebook_url(classes)
+    c.CourseDirectory.db_url = gradebook_url(classes, gradebook)
     # An absolute path is a pattern that matches one file: the sources stay at home, while a module
     # beside an instructor's own notebook travels with it. nbgrader writes "no student" as a dot.
     c.CourseDirectory.ignore = [

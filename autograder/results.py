@@ -10,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
 
-from autograder.examine import GRADED
+from autograder.examine import ERROR, GRADED
 from autograder.rebuild import grade_id
 
 
@@ -53,6 +53,7 @@ def read_results(student: str, assignment: str, notebooks: list[Path]) -> Result
     result = Result(student, assignment, GRADED)
     for path in notebooks:
         _add_notebook(result, nbformat.read(path, as_version=4), path.stem, len(notebooks) > 1)
+    result.is_final = result.status != ERROR
     result.score = sum(cell.score or 0.0 for cell in result.cells.values())
     result.max_score = sum(cell.max_score for cell in result.cells.values())
     return result

@@ -10,6 +10,7 @@ import pytest
 from autograder.errors import CourseError
 from autograder.grade import Grading
 from autograder.sandbox import isolation_problem
+from tests.autograder.hostile import FILES
 
 # Where there is no sandbox, the same must hold without one.
 ISOLATED = isolation_problem() is None
@@ -201,6 +202,9 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
     hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return a - b"})
     hand_in("cleo")
+    broken = {name: case for name, case in FILES.items() if name not in {"nothing", "wrong folder"}}
+    for number, (change, _) in enumerate(broken.values()):
+        change(hand_in(f"s{number:02}", **RIGHT))
 
     def nbgrader(*words):
         done = subprocess.run(
@@ -215,9 +219,12 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     nbgrader("export")
     rows = (toy / "class" / "grades.csv").read_text().splitlines()[1:]
     scores = {row.split(",")[3]: float(row.split(",")[-2]) for row in rows}
-    assert scores == {"ada": 4, "ben": 2, "cleo": 0}
+    assert (scores["ada"], scores["ben"], scores["cleo"]) == (4, 2, 0)
     assert {name: result.score for name, result in grade().items()} == scores
     assert "assert add(-1, 1)" not in feedback(toy, "ben")
+    for number, (_, status) in enumerate(broken.values()):
+        page = feedback(toy, f"s{number:02}")
+        assert status == "graded" or f"{status.capitalize()}." in page
 
 
 def test_an_instructors_own_assignment(toy):
