@@ -70,7 +70,7 @@ YEAR, MONTH, CELSIUS = (months[key].numpy() for key in ("year", "month", "temper
 # state. Here are two steps of a cell with one input and two numbers of state.
 
 # %% tags=["nbval-check-output"]
-w_x, w_h, b = np.array([[1.0, -1.0]]), np.array([[0.5, 0.0], [0.5, 0.5]]), np.zeros(2)
+w_x, w_h, b = np.array([[1.0, -1.0]]), np.array([[0.5, 0.2], [0.0, 0.5]]), np.zeros(2)
 h_1 = np.tanh(np.array([2.0]) @ w_x + np.zeros(2) @ w_h + b)
 h_2 = np.tanh(np.array([0.0]) @ w_x + h_1 @ w_h + b)
 print("after the input 2:", h_1.round(2), " after the input 0:", h_2.round(2))
@@ -104,7 +104,7 @@ chosen = np.flatnonzero((YEAR == 1997) & (MONTH >= 5))
 warmer = (CELSIUS - season[MONTH - 1])[chosen]
 keras.utils.set_random_seed(0)
 small_cell = layers.SimpleRNNCell(4, recurrent_initializer=keras.initializers.Orthogonal(0.8))
-states, strength = hear(small_cell, 0.5 * warmer[:, None].astype("float32"))
+states, strength = hear(small_cell, 0.2 * warmer[:, None].astype("float32"))
 
 # %% tags=["demo"]
 from matplotlib.patches import Rectangle
@@ -128,11 +128,11 @@ def draw_arrow(axis, start, end, color="black", width=1.2, **style):
 def draw_folded(axis):
     """The box whose arrow comes back, and the legend of the red arrows."""
     draw_box(axis, -1.9)
-    draw_arrow(axis, (-1.58, 1.4), (-1.58, 0.6), connectionstyle="arc3,rad=-2.2")
+    draw_arrow(axis, (-1.58, 1.4), (-1.58, 0.6), connectionstyle="arc3,rad=-1.6")
     draw_arrow(axis, (-1.9, -0.8), (-1.9, -0.05))
     axis.text(-1.9, 1, "$h$", ha="center", va="center", fontsize=14)
     axis.text(-1.9, -1.35, "input", ha="center")
-    axis.text(-0.75, 1, "=", ha="center", va="center", fontsize=18)
+    axis.text(-0.62, 1, "=", ha="center", va="center", fontsize=18)
     heard_by = dict(fontsize=10, va="top", color=plots.VERMILION)
     axis.text(-2.2, 3.05, "heard by\nthe answer", **heard_by)
 
@@ -169,8 +169,8 @@ plots.show(
 # to such a network, unlike to a mean: with the inputs reversed it ends elsewhere.
 
 # %% tags=["demo", "nbval-check-output"]
-print("May is heard with less than a tenth of December:", bool(strength[0] < 0.1 * strength[-1]))
-backwards, _ = hear(small_cell, 0.5 * warmer[::-1, None].astype("float32"))
+print("May is heard with less than a fifth of December:", bool(strength[0] < 0.2 * strength[-1]))
+backwards, _ = hear(small_cell, 0.2 * warmer[::-1, None].astype("float32"))
 print("reversed, it ends elsewhere:", bool(np.abs(backwards[-1] - states[-1]).max() > 0.1))
 
 # %% [markdown]
@@ -460,8 +460,8 @@ heard = {
     gain: hear(layers.SimpleRNNCell(16, recurrent_initializer=rotation(gain)), noise)[1]
     for gain in (0.7, 1.0, 1.5)
 }
-relu_cell = layers.SimpleRNNCell(16, activation="relu", recurrent_initializer=rotation(2.0))
-heard["2, ReLU"] = hear(relu_cell, noise)[1]
+linear_cell = layers.SimpleRNNCell(16, activation=None, recurrent_initializer=rotation(1.5))
+heard["1.5, no tanh"] = hear(linear_cell, noise)[1]
 
 # %% tags=["demo"]
 fig, axis = plt.subplots()
@@ -476,19 +476,19 @@ plots.show(
     fig,
     alt="Length of the gradient on a logarithmic axis against steps back, from 0 to 59. With gain .7 it falls in a straight line to "
     "about a hundred-billionth. With gain 1 it falls more slowly, to less than a thousandth. With gain 1.5 and tanh it stays "
-    "near 1 to 100. With gain 2 and ReLU it rises to a hundred million and more.",
+    "near 1 to 100. With gain 1.5 and no tanh it rises in a straight line to ten billion.",
 )
 
 # %% tags=["demo", "nbval-check-output"]
 far = {gain: lengths[0] / lengths[-1] for gain, lengths in heard.items()}
 print("59 steps back, gain .7: less than a hundred-millionth:", bool(far[0.7] < 1e-8))
 print("gain 1: less than a hundredth:", bool(far[1.0] < 1e-2))
-print("gain 2 with ReLU: more than ten thousandfold:", bool(far["2, ReLU"] > 1e4))
+print("gain 1.5 without tanh: more than a billionfold:", bool(far["1.5, no tanh"] > 1e9))
 
 # %% [markdown]
 # Straight lines on a logarithmic axis: each step multiplies. A gain of 1 is not safe, because the slopes of tanh still
-# shrink. Tanh also holds the explosion back, since large states have small slopes. ReLU, whose slope is 1 wherever it
-# is not 0, has no such brake.
+# shrink. Tanh also holds the explosion back, since large states have small slopes. Without it there is no such
+# brake, and ReLU has none either wherever it is not 0.
 #
 # ### Exercise 3: clip what explodes
 #
@@ -591,27 +591,28 @@ def clip_together(gradients, limit):
 
 
 # %% [markdown]
-# In Keras one writes `global_clipnorm=1.0` into the optimizer. Here the same exploding network is trained twice, to
-# tell the mean of the last ten of 30 random numbers.
+# In Keras one writes `global_clipnorm=1.0` into the optimizer. Here the same exploding network, without tanh
+# and with a gain of 1.3, is trained twice, to tell the mean of the last ten of 30 random numbers.
 
 # %% tags=["demo", "nbval-check-output"]
 numbers = np.random.default_rng(0).normal(size=(640, 30, 1)).astype("float32")
 recent = 3 * numbers[:, -10:, 0].mean(axis=1)
-last_loss = {}
+losses = {}
 for clip in (None, 1.0):
     keras.utils.set_random_seed(0)
     inputs = keras.Input((None, 1))
-    x = layers.SimpleRNN(16, activation="relu", recurrent_initializer=rotation(1.5))(inputs)
+    x = layers.SimpleRNN(16, activation=None, recurrent_initializer=rotation(1.3))(inputs)
     network = keras.Model(inputs, layers.Dense(1, dtype="float32")(x))
-    network.compile(keras.optimizers.SGD(0.01, global_clipnorm=clip), "mse")
+    network.compile(keras.optimizers.SGD(0.03, global_clipnorm=clip), "mse")
     history = network.fit(numbers, recent, batch_size=32, epochs=5, verbose=0).history
-    last_loss[clip] = history["loss"][-1]
-# CLIP20
-print("without clipping the loss is still a number:", bool(np.isfinite(last_loss[None])))
-print("with clipping it is, and below 3:", bool(last_loss[1.0] < 3))
+    losses[clip] = history["loss"]
+# 20 seeds: never a number without clipping; with it .0003 to .008 of the first epoch's loss.
+print("without clipping the loss is still a number:", bool(np.isfinite(losses[None][-1])))
+shrunk = losses[1.0][-1] / losses[1.0][0]
+print("with clipping it falls below a tenth in five epochs:", bool(shrunk < 0.1))
 
 # %% [markdown]
-# Clipping repairs the explosion. It does nothing against vanishing: one can shorten what is too long, but what has
+# Without clipping the loss is no number any more; with it, it starts huge and falls. Clipping repairs the explosion. It does nothing against vanishing: one can shorten what is too long, but what has
 # faded to a hundred-billionth is lost among the noise.
 
 # %% [markdown]
@@ -702,9 +703,7 @@ for seed, (batch, inputs, units) in enumerate([(1, 1, 1), (2, 3, 4), (5, 2, 3)])
         _, state = cell(x.astype("float32"), state)
         want_h, want_c = (keras.ops.convert_to_numpy(value) for value in state)
         case = f"batch {batch}, {inputs} inputs, {units} units, step {step + 1}"
-        assert h.shape == want_h.shape, (
-            f"{case}: expected h of shape {want_h.shape}, not {h.shape}."
-        )
+        assert h.shape == want_h.shape, f"{case}: h of shape {want_h.shape}, not {h.shape}."
         assert np.allclose(c, want_c, atol=1e-3), (
             f"{case}: c differs from Keras' LSTM by up to {np.abs(c - want_c).max():.3f}. Which columns belong to which gate, which are squashed by tanh, and what is kept of the old c?"
         )
@@ -1130,12 +1129,13 @@ axis.legend(loc="lower right", fontsize=10)
 plots.show(
     fig,
     alt="Mean absolute error in degrees for 1 to 6 months ahead. Climatology is level at about .8. Persistence starts at .37 and crosses "
-    "it at four months. Nearest past is worst at first and near .9 at six months. Ridge and GRU are nearly the same line, from .36 "
+    "it at four months. Nearest past lies above persistence throughout, from .6 to nearly 1. Ridge and GRU are nearly the same line, from .36 "
     "to just under .8.",
 )
 
 # %% tags=["demo", "nbval-check-output"]
-# SEA20
+# 10 seeds: GRU within .017 to .030 of ridge; .66 to .69 three months ahead; ridge is the same each time.
+print(f"{len(CELSIUS)} months; {past.sum()} windows to train on, {future.sum()} to test")
 gap = np.abs(errors["GRU"] - errors["ridge"]).max()
 print("GRU within .06 °C of ridge at all six horizons:", bool(gap < 0.06))
 print(
@@ -1156,7 +1156,7 @@ print(
 )
 
 # %% [markdown]
-# The network is not better than twelve weights, and one month ahead neither is much better than "as it is now". That is a result: up to about three
+# The network is about as good as twelve weights a horizon, and one month ahead neither is much better than "as it is now". That is a result: up to about three
 # months these forecasts know something that climatology does not, and at six months next to nothing. When would one still take the network? With many series at
 # once, with winds and depths as further inputs, with relations that bend. With 463 windows of one number, ridge.
 
@@ -1253,7 +1253,8 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 r_squared = 1 - np.mean((said - real) ** 2) / real.var()
 mae = {"GRU": np.abs(said - real).mean(), "yesterday": np.abs(yesterday - real).mean()}
-# STOCK20
+# 10 seeds: R² .940 to .949; errors 11.2 to 12.5 dollars, yesterday 10.8; direction .41 to .53.
+print(f"{len(price)} days, {len(real)} of them to test")
 print("R² above .9:", bool(r_squared > 0.9))
 print("yesterday's price is the better forecast:", bool(mae["yesterday"] < mae["GRU"]))
 print(
@@ -1352,7 +1353,7 @@ for name, shares in kept.items():
     print(f"{name:6s}", "   ".join(f"{rule} {share:.2f}" for rule, share in shares.items()))
 
 # %% tags=["demo", "nbval-check-output"]
-# TUNE20
+print(f"{len(tunes)} tunes of {tunes.shape[1]} notes to train on, {len(made['LSTM'])} made")
 print("the theme returns, pairs: fewer than 5 of 100:", bool(kept["pairs"]["theme returns"] < 0.05))
 print("the theme returns, LSTM: more than 70 of 100:", bool(kept["LSTM"]["theme returns"] > 0.70))
 print("LSTM ends at home: more than 90 of 100:", bool(kept["LSTM"]["home"] > 0.90))
@@ -1400,10 +1401,12 @@ plots.show(
 hot = y_sea[future][:, 2] > 1.5
 print("months more than 1.5 °C too warm:", int(hot.sum()), "of", len(hot))
 truth = y_sea[future][hot, 2].mean()
-# EXTREME20
+# 10 seeds, GRU: .58 to .62 of the excess, 1.70 to 1.81 times the error; ridge .57 and 1.84.
 for name in ("ridge", "GRU"):
     share = forecasts[name][hot, 2].mean() / truth
     print(f"{name}: less than 70 of 100 parts of the excess were forecast:", bool(share < 0.70))
+share = forecasts["persistence"][hot, 2].mean() / truth
+print("persistence: more than 80 of 100 parts:", bool(share > 0.80))
 missed = {
     name: np.abs(forecasts[name] - y_sea[future])[hot, 2].mean() / errors[name][2]
     for name in ("ridge", "GRU")
@@ -1414,7 +1417,7 @@ print(
 )
 
 # %% [markdown]
-# Both forecast less than 70 of 100 parts of the heat that came, and their error in those months is at least one and a half times the usual one. A model trained to be right on average draws everything towards the average, and extremes were rare in its data. Those who fish and
+# Both forecast less than 70 of 100 parts of the heat that came, and their error in those months is at least one and a half times their usual one. Persistence, worse on average, forecast more of it. A model trained to be right on average draws everything towards the average, and extremes were rare in its data. Those who fish and
 # farm pay for that, while the mean error looks respectable. So report the error where it matters, give a range and not one number, and say what a forecast was not made for.
 #
 # A share's forecast hurts otherwise: plots like ours, without persistence beside them, are used to sell. And a recurrent network gives no reasons. All that it read is
