@@ -235,7 +235,27 @@ def _kernel(name: str) -> Row:
     if not prefix or not Path(prefix).samefile(sys.prefix):
         found = f"python3 in {spec.resource_dir} runs {prefix or 'nothing'}, not this environment"
         return Row(name, ERROR, found, advice)
-    return Row(name, OK, f"python3 starts, and runs this environment ({spec.resource_dir})")
+    found = f"python3 starts, and runs this environment ({spec.resource_dir})"
+    if problem := _fast_start_problem():
+        return Row(name, WARNING, f"{found}; no fast start: {problem[0]}", problem[1])
+    return Row(name, OK, f"{found}; Course (fast start) is offered by course lab")
+
+
+def _fast_start_problem() -> tuple[str, str] | None:
+    """Why kernels cannot be forked here, and what to do about it."""
+    from course import kernels
+
+    if reason := kernels.unsupported():
+        return reason, "Kernels import TensorFlow each for itself, which takes some seconds."
+    if not kernels.is_registered():
+        return "this installation is older than it", "Install the course again."
+    from course.kernels import client
+
+    try:
+        client.folder()
+    except client.ColdStart as error:
+        return str(error), "Kernels import TensorFlow each for itself until then."
+    return None
 
 
 def _extensions(name: str) -> Row:
