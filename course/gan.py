@@ -217,6 +217,13 @@ class GAN(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
+    def save_own_variables(self, store) -> None:
+        # Keras saves no seeds, and training that goes on would repeat its noise.
+        store["noise"] = keras.ops.convert_to_numpy(self.noise.state)
+
+    def load_own_variables(self, store) -> None:
+        self.noise.state.assign(store["noise"])
+
     def _draw(self, count) -> tf.Tensor:
         return keras.random.normal((count, *self.latent_shape), seed=self.noise)
 

@@ -267,6 +267,18 @@ def test_saving_under_float16(policy, tmp_path):
     np.testing.assert_array_equal(gan.generate(5, seed=1), loaded.generate(5, seed=1))
 
 
+def test_loss_functions_of_ones_own_are_named_again_to_load(tmp_path):
+    make(generator_loss=raw_logit, steps_per_execution=2).save(tmp_path / "gan.keras")
+    names = {"raw_logit": raw_logit}
+    loaded = keras.saving.load_model(tmp_path / "gan.keras", custom_objects=names)
+    assert loaded.generator_loss is raw_logit
+    assert loaded.steps_per_execution == 2
+
+
+def raw_logit(fake):
+    return -tf.reduce_mean(fake)
+
+
 def test_a_gan_that_was_never_compiled_can_be_saved(tmp_path):
     gan = GAN(*parts())
     gan.save(tmp_path / "gan.keras")
