@@ -303,8 +303,8 @@ def linear_hourglass(train, pictures, size):
 # plane, 90° means that one of them has a direction that the other lacks altogether.
 
 # %% tags=["demo"]
-from course.training import Progress
 from scipy.linalg import subspace_angles
+from tqdm import tqdm
 
 
 def fit(network, inputs, targets, epochs=60, rate=3e-3, title="Training", weights=None):
@@ -312,10 +312,12 @@ def fit(network, inputs, targets, epochs=60, rate=3e-3, title="Training", weight
     steps = epochs * -(-len(inputs) // 64)
     schedule = keras.optimizers.schedules.CosineDecay(rate, steps)
     network.compile(keras.optimizers.Adam(schedule), "mse")
-    network.fit(
-        inputs, targets, sample_weight=weights, batch_size=64, epochs=epochs, verbose=0,
-        callbacks=[Progress(title)],
-    )  # fmt: skip
+    with tqdm(total=epochs, desc=title, unit="epoch", mininterval=1) as bar:
+        count = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: bar.update())
+        network.fit(
+            inputs, targets, sample_weight=weights, batch_size=64, epochs=epochs, verbose=0,
+            callbacks=[count],
+        )  # fmt: skip
 
 
 mean = train.mean(axis=0)
@@ -359,7 +361,7 @@ print("error of the network within 1 in 100 of PCA's:", bool(abs(excess - 1) < 0
 #   or large, so this layer has **no activation**;
 # - **all** that comes out has passed through the code; there is no way around it;
 # - at least one hidden layer with an activation on either side of the code, so that it can bend;
-# - it can learn: in 200 steps on 32 digits the error falls below .02.
+# - it can learn: in 200 steps on 32 digits the error falls below .04.
 #
 # A graph does it: from `keras.Input` call layer after layer, name one with `name="code"`, and hand first and last to
 # `keras.Model`. The last layer's values are pixels: which activation keeps each of them between 0 and 1?
@@ -441,9 +443,9 @@ still = sum(np.array_equal(old, new) for old, new in zip(before, after, strict=T
 assert still == 0, f"{still} of {len(after)} weight arrays never moved: no gradient reaches them."
 outs = [np.asarray(network(batch, training=training)) for training in (True, False)]
 reached = min(np.mean((batch - out) ** 2) for out in outs)
-# CAL_LEARNS
-assert reached < 0.02, (
-    f"After 200 steps on 32 digits the error is {reached:.3f} and should be below .02; drawing their mean has about .07. "
+# Right networks of four kinds, 20 seeds each: at most .019 (mean .004). A softmax: at least .21.
+assert reached < 0.04, (
+    f"After 200 steps on 32 digits the error is {reached:.3f} and should be below .04; drawing their mean has about .07. "
     "Can every output pixel be 0 or 1, whatever the others are?"
 )
 ### END HIDDEN TESTS
@@ -550,7 +552,7 @@ flat_errors = {
 }
 errors = {size: squared_error(test, network(test).numpy()) for size, network in networks.items()}
 needed = min(size for size in sizes if flat_errors[size] <= errors[10])
-# 20 seeds: @E10; at 2, 5 and 20 numbers @E2, @E5, @E20.
+# 20 seeds: .0113 to .0120 (mean .0116, sd .0002); at 2, 5 and 20 numbers .038 to .043, .020 to .022, .0058 to .0065.
 print(f"PCA with 10 numbers: error {flat_errors[10]:.3f}")
 print("network with 10 numbers: error from .010 to .014:", 0.010 < errors[10] < 0.014)
 print(f"weights of the network: {networks[10].count_params():,}, of PCA: {10 * 64 + 64}")
@@ -590,7 +592,7 @@ plots.show(
 # ### What is thrown away
 #
 # An **error map** shows where a picture and its reconstruction differ, pixel by pixel. *Where do you expect it to be
-# dark: in the empty corners, along the strokes, or where a stroke ends?*
+# bright: in the empty corners, along the strokes, or where a stroke ends?*
 
 # %% tags=["demo"]
 shown = [np.flatnonzero(test_labels == digit)[4] for digit in (0, 2, 4, 5, 7, 8, 9)]
@@ -632,7 +634,7 @@ plots.show(
 encoder, decoder = halves(networks[2])
 maps = {
     "PCA: they overlap": flat[2].transform(test),
-    "network: more apart": encoder(test).numpy(),
+    "network: better company": encoder(test).numpy(),
 }
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.7))
 for axis, (title, places) in zip(axes, maps.items()):
@@ -646,8 +648,8 @@ fig.suptitle("Nobody said which pictures are the same digit", x=0.01, ha="left",
 plots.show(
     fig,
     alt="""Two maps of 500 test digits, each drawn as its numeral in a colour. On PCA's map zeros, fours and sixes
-    lie at the edges and the others overlap in the middle. On the network's map most digits form
-    islands or arms of their own, which touch at their borders.""",
+    lie at the edges and the others overlap in the middle. On the network's map zeros, twos, threes
+    and sevens reach outwards in arms of their own, and the middle is still crowded.""",
 )
 
 
@@ -669,7 +671,7 @@ def codes_of(network):
 
 alike_flat = look_up(flat[2].transform(train), flat[2].transform(test))
 alike = look_up(*codes_of(networks[2]))
-# 20 seeds: @P2.
+# 20 seeds: .62 to .69 (mean .66, sd .02).
 print(f"neighbours of the same digit on PCA's map: {alike_flat:.2f}")
 print("on the network's map more, by at least .03:", alike >= alike_flat + 0.03)
 
@@ -742,13 +744,13 @@ assert np.all(counts == 4), (
 pictures = np.random.default_rng(3).uniform(0.4, 0.6, (50, 40))
 inputs, targets = (np.asarray(array) for array in grainy_pairs(pictures, 0.04, 4, 7))
 noise = (inputs - targets).astype(float)
+assert len(np.unique(np.round(noise, 9))) > 7000, (
+    f"Of 8,000 values of the noise only {len(np.unique(np.round(noise, 9)))} differ: it repeats, and could be learned by heart."
+)
 # 8,000 draws: a right answer stays within 2 of 100 of the spread; 10 would be 12 standard deviations.
 assert abs(noise.std() / 0.04 - 1) < 0.1, (
     f"Asked for a spread of 0.04, the noise has a standard deviation of {noise.std():.3f}. Do rows belong together, and is the "
     "spread taken as it is?"
-)
-assert len(np.unique(np.round(noise, 9))) > 7000, (
-    f"Of 8,000 values of the noise only {len(np.unique(np.round(noise, 9)))} differ: it repeats, and could be learned by heart."
 )
 again = np.asarray(grainy_pairs(pictures, 0.04, 4, 7)[0])
 other = np.asarray(grainy_pairs(pictures, 0.04, 4, 8)[0])
@@ -842,7 +844,7 @@ left_over = {
     "ridge": squared_error(test, ridge.predict(grainy_test)),
     "denoising": squared_error(test, cleaner(grainy_test).numpy()),
 }
-# 20 seeds: denoising @DAE, trained on clean digits @NP.
+# 20 seeds: denoising .0178 to .0185, trained on clean digits .031 to .035.
 for name in ("nothing", "PCA", "ridge"):
     print(f"{name:8s} leaves an error of {left_over[name]:.3f}")
 print(
@@ -1011,7 +1013,7 @@ found = {
     "PCA, 10 numbers": look_up(straight.transform(train), straight.transform(test)),
 }
 found_code = look_up(codes, test_codes)
-# 20 seeds: @P10.
+# 20 seeds: .913 to .935 (mean .924, sd .006).
 for name, share in found.items():
     print(f"precision at 10, {name}: {share:.2f}")
 print("network, 10 numbers, between .90 and .95:", 0.90 < found_code < 0.95)
@@ -1042,7 +1044,7 @@ def agreement(vectors):
 
 
 sorted_pixels, sorted_codes = agreement(train), agreement(codes)
-# 20 seeds: codes @NMI.
+# 20 seeds: codes .67 to .74 (mean .71, sd .02).
 print("pixels, agreement from .70 to .77:", bool(0.70 < sorted_pixels < 0.77))
 print("codes better than pixels by more than .05:", bool(sorted_codes > sorted_pixels + 0.05))
 
@@ -1078,7 +1080,7 @@ def with_few_labels(vectors, test_vectors, each=5, draws=20):
 
 few_pixels, few_codes = with_few_labels(train, test), with_few_labels(codes, test_codes)
 few_flat = with_few_labels(straight.transform(train), straight.transform(test))
-# 20 seeds: codes @FEW; pixels .847.
+# 20 seeds: codes .804 to .849 (mean .828, sd .011); pixels .847.
 print("pixels and PCA's 10 numbers differ by less than .02:", abs(few_pixels - few_flat) < 0.02)
 print("codes at most .06 behind the pixels:", few_codes > few_pixels - 0.06)
 print("codes ahead of the pixels by more than .02:", few_codes > few_pixels + 0.02)
@@ -1130,7 +1132,7 @@ packed = len(zlib.compress(np.uint8(16 * test).tobytes(), 9)) / 500
 jpegs = {quality: as_jpeg(sheet, quality) for quality in range(5, 60)}
 good = [size for size, pixels in jpegs.values() if squared_error(sheet, pixels) <= code_error]
 jpeg_bytes, decoder_bytes = min(good) / 500, 4 * decoder.count_params()
-# 20 seeds: error @Q4.
+# 20 seeds: error .0122 to .0128.
 print("a digit as it is: 64 bytes; without loss by zlib, between 22 and 30:", 22 < packed < 30)
 print("10 numbers of 4 bits: 5 bytes, error below .015:", code_error < 0.015)
 print("JPEG of the same error, between 13 and 17 bytes:", 13 < jpeg_bytes < 17)
@@ -1179,7 +1181,7 @@ flat_error = squared_error(
 )
 jpeg_size, jpeg_drawn = as_jpeg(temple, 10)
 jpeg_error = squared_error(temple, jpeg_drawn)
-# 20 seeds: @CB kB, error @CH.
+# 20 seeds: 16.1 to 17.2 kB, error .0058 to .0060.
 print(
     "network: 14 to 20 kB, error from .005 to .0065:",
     14e3 < photo_bytes < 20e3,
@@ -1394,14 +1396,14 @@ def lopsided_mean(errors):
 
 
 usual = lopsided_mean(rare) / lopsided_mean(even)
-# 20 seeds: zeros @PRICE times, others @OTH, lopsided mean @LOP.
+# 20 seeds: zeros 2.31 to 4.99 (mean 3.30, sd .77) times, others .91 to 1.02 (mean .97, sd .03), lopsided mean .92 to 1.03 (mean .98, sd .03).
 print("all even, zeros are drawn better than the mean digit:", even[zeros].mean() < even.mean())
 print("zeros rare, their error grows by at least half:", price > 1.5)
 print("error of the nine others grows by less than 1 in 10:", others < 1.1)
 print("mean over a test mixed as the training was grows by less than 1 in 10:", usual < 1.1)
 
 # %% [markdown]
-# The zeros' error is two to four times what it was, the others do not notice, and a test set gathered in the same way as the
+# The zeros' error is two to five times what it was, the others do not notice, and a test set gathered in the same way as the
 # training set, as test sets usually are, shows nothing: three in a thousand do not move a mean. Only the group's own error
 # does, and one must have thought of the group.
 #
@@ -1421,16 +1423,18 @@ def flat_price(digit):
 prices = [flat_price(digit) for digit in range(10)]
 print("PCA: digits, out of ten, whose error grows when they are rare:", sum(p > 1 for p in prices))
 print(f"PCA's zeros: {prices[0]:.1f} times")
-print("the network's zeros pay more than PCA's:", bool(price > prices[0] - 0.4))
 
 # %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 3.4))
 axis.bar(range(10), prices, color=plots.BLUE, label="PCA, each digit rare in turn")
 axis.plot(0, price, "D", color=plots.VERMILION, ms=9, label="network, zeros rare")
 axis.axhline(1, color=plots.BLACK, lw=1, ls=":")
-axis.text(9.6, 1.02, "no change", ha="right", va="bottom")
+axis.text(11.1, 1.02, "no change", ha="right", va="bottom")
 axis.set(
-    xticks=range(10), xlabel="the digit that is rare in training", ylim=(0, max(price, 2.2) * 1.25)
+    xticks=range(10),
+    xlim=(-0.6, 11.2),
+    xlabel="the digit that is rare in training",
+    ylim=(0, max(price, 2.2) * 1.25),
 )
 axis.set_ylabel("its error when rare ÷\nits error when all are even")
 axis.legend(loc="upper right")
@@ -1457,7 +1461,7 @@ fit(
 
 # %% tags=["demo", "nbval-check-output"]
 weighted = errors_of(weighted_network)
-# 20 seeds: @WR of the error without weights, @WE times that of even data.
+# 20 seeds: .41 to .90 (mean .66, sd .13) of the error without weights, 1.83 to 2.57 (mean 2.10, sd .15) times that of even data.
 print("weights lower the zeros' error:", weighted[zeros].mean() < rare[zeros].mean())
 print(
     "but leave it at least 1.4 times as high as with even data:",
@@ -1478,7 +1482,7 @@ print(
 strange = np.mean((temple_tiles - networks[10](temple_tiles).numpy()) ** 2, axis=1)
 usual_errors = errors_of(networks[10])
 mean_tile = squared_error(temple_tiles, temple_tiles.mean(axis=0))
-# 20 seeds: @ST times; one mean tile has an error of .105.
+# 20 seeds: 19 to 24 times; one mean tile has an error of .105.
 print(
     "tiles through the digits' hourglass, worse than drawing one mean tile each time:",
     strange.mean() > mean_tile,
@@ -1511,7 +1515,7 @@ print(
 #
 # ### At full size
 #
-# `mnist` holds 70,000 digits of 28 × 28 pixels, 11 MB to download. The same function loads it, once it is there.
+# `mnist` holds 70,000 digits of 28 × 28 pixels, 11.6 MB to download. The same function loads it, once it is there.
 
 # %% tags=["demo"]
 try:
