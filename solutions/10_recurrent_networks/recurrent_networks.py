@@ -606,7 +606,7 @@ for clip in (None, 1.0):
     network.compile(keras.optimizers.SGD(0.03, global_clipnorm=clip), "mse")
     history = network.fit(numbers, recent, batch_size=32, epochs=5, verbose=0).history
     losses[clip] = history["loss"]
-# 20 seeds: never a number without clipping; with it .0003 to .008 of the first epoch's loss.
+# 20 seeds: never a number without clipping; with it .0001 to .010 of the first epoch's loss.
 print("without clipping the loss is still a number:", bool(np.isfinite(losses[None][-1])))
 shrunk = losses[1.0][-1] / losses[1.0][0]
 print("with clipping it falls below a tenth in five epochs:", bool(shrunk < 0.1))
@@ -852,7 +852,8 @@ for name, (cell, options) in CELLS.items():
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     network.fit(x_recall, y_recall, batch_size=64, verbose=0, callbacks=[Progress(name)])
-    recalled[name] = np.mean(network.predict(x_asked, verbose=0).argmax(axis=1) == y_asked)
+    logits = keras.ops.convert_to_numpy(network(x_asked))
+    recalled[name] = np.mean(logits.argmax(axis=1) == y_asked)
 
 # %% tags=["demo"]
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.4), width_ratios=(1, 1.1))
@@ -862,7 +863,7 @@ bars = axes[0].bar(short_names, recalled.values(), color=colors)
 for bar, hatch in zip(bars, ("", "//", "//", "", "")):
     bar.set(hatch=hatch, edgecolor="white")
 axes[0].axhline(0.25, color="0.4", ls="--", lw=1)
-axes[0].text(-0.4, 0.28, "guessing", fontsize=10)
+axes[0].text(-0.4, 0.32, "guessing", fontsize=10)
 axes[0].set(ylabel="share recalled after 60 steps", ylim=(0, 1.05))
 axes[0].tick_params(axis="x", labelsize=9)
 keras.utils.set_random_seed(0)
@@ -1110,7 +1111,7 @@ gru.fit(
     verbose=0,
     callbacks=[Progress("GRU")],
 )
-forecasts["GRU"] = scale * gru.predict(x_sea[future][..., None] / scale, verbose=0)
+forecasts["GRU"] = scale * keras.ops.convert_to_numpy(gru(x_sea[future][..., None] / scale))
 errors = {name: np.abs(f - y_sea[future]).mean(axis=0) for name, f in forecasts.items()}
 
 # %% tags=["demo"]
@@ -1224,7 +1225,7 @@ trader.compile(keras.optimizers.Adam(0.01), "mse")
 trader.fit(
     z[~in_2008, :-1, None], z[~in_2008, -1], epochs=15, verbose=0, callbacks=[Progress("GRU")]
 )
-said = mean + spread * trader.predict(z[in_2008, :-1, None], verbose=0)[:, 0]
+said = mean + spread * keras.ops.convert_to_numpy(trader(z[in_2008, :-1, None]))[:, 0]
 real, yesterday = both[in_2008, -1], both[in_2008, -2]
 
 # %% tags=["demo"]
@@ -1333,7 +1334,9 @@ composer.compile(
     keras.optimizers.Adam(schedule, clipnorm=1.0),
     keras.losses.SparseCategoricalCrossentropy(from_logits=True),
 )
-composer.fit(before, tunes, batch_size=64, epochs=20, verbose=0, callbacks=[Progress("LSTM")])
+history = composer.fit(
+    before, tunes, batch_size=64, epochs=20, verbose=0, callbacks=[Progress("LSTM")]
+)
 
 # %% tags=["demo"]
 
@@ -1354,6 +1357,7 @@ for name, shares in kept.items():
 
 # %% tags=["demo", "nbval-check-output"]
 print(f"{len(tunes)} tunes of {tunes.shape[1]} notes to train on, {len(made['LSTM'])} made")
+# 9 seeds, LSTM: the theme returns in .90 to .92, home .96 to .99, new .82 to .86.
 print("the theme returns, pairs: fewer than 5 of 100:", bool(kept["pairs"]["theme returns"] < 0.05))
 print("the theme returns, LSTM: more than 70 of 100:", bool(kept["LSTM"]["theme returns"] > 0.70))
 print("LSTM ends at home: more than 90 of 100:", bool(kept["LSTM"]["home"] > 0.90))
@@ -1361,19 +1365,23 @@ print("of the LSTM's tunes, new ones: more than 70 of 100:", bool(new > 0.70))
 
 # %% [markdown]
 # Counting pairs does not even know when a phrase ends, and the return of a theme eight notes later is out of its reach. The LSTM kept it in its
-# state. And most of its tunes are new: it has learnt the rules rather than the tunes. Here is one of them to hear. What it has not learnt is anything
+# state. And most of its tunes are new: it has learnt the rules rather than the tunes. Here is the first of those that are new and whose theme returns, to hear. What it has not learnt is anything
 # that the rules do not say; nor would rules kept make a piece of music good.
 
 # %% tags=["demo"]
 from IPython.display import Audio, display
 
-tune = made["LSTM"][0]
+phrases = made["LSTM"].reshape(-1, 4, 4)
+returns = (phrases[:, 0] == phrases[:, 2]).all(axis=1)
+fresh = [not (tunes == one).all(axis=1).any() for one in made["LSTM"]]
+tune = made["LSTM"][np.flatnonzero(returns & fresh)[0]]
 RATE, seconds = 8000, np.arange(2000) / 8000
 semitones = np.array([0, 2, 4, 5, 7, 9, 11, 12])[tune]
 fade = np.minimum(1, 40 * seconds) * np.exp(-5 * seconds)
 sound = [fade * np.sin(2 * np.pi * 261.6 * 2 ** (s / 12) * seconds) for s in semitones]
-display(Audio(np.concatenate(sound)[: 15 * 2000 + 2000], rate=RATE))
+display(Audio(np.concatenate(sound), rate=RATE))
 
+# %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 2.6))
 for phrase, color in enumerate((plots.BLUE, plots.GREEN, plots.BLUE, plots.ORANGE)):
     axis.bar(
@@ -1385,10 +1393,12 @@ for phrase, color in enumerate((plots.BLUE, plots.GREEN, plots.BLUE, plots.ORANG
     )
 axis.set_yticks(range(8), NOTES)
 axis.set_xticks(range(0, 16, 4), ["theme", "second", "theme again", "end"], ha="left")
-axis.set(xlabel="phrase, four notes each", ylabel="note", title="A tune by the LSTM")
+axis.set(
+    xlabel="phrase, four notes each", ylabel="note", title="A tune by the LSTM: its theme returns"
+)
 plots.show(
     fig,
-    alt="Sixteen notes of a generated tune as blocks, height by pitch, in four phrases of four. The third phrase has the colour of the first.",
+    alt="Sixteen notes of a generated tune as blocks, height by pitch, in four phrases of four. The third phrase has the colour and the notes of the first.",
 )
 
 # %% [markdown]
@@ -1437,7 +1447,7 @@ print(
 #
 # ### At full size
 #
-# `groove/2bar-midionly` holds real drumming in pieces of two bars, some 22,000 of them, 3.1 MB to download. The same call takes it once it has been downloaded.
+# `groove/2bar-midionly` holds real drumming in pieces of two bars, some 22,000 of them, 3.1 MB to download (TFDS knows only that it is not more than the collection with its sound, 5.1 GB). The same call takes it once it has been downloaded.
 
 # %% tags=["demo"]
 try:
