@@ -1,0 +1,248 @@
+"""How much faster `autograder grade` is than stock `nbgrader autograde`, on the same submissions.
+
+Makes a class out of a lesson's own right and wrong answers, grades it with both commands on this
+machine, one after the other, and compares: seconds a submission, scores (which must agree), how
+long a fresh pair of processes takes until TensorFlow answers, and the memory of one more worker.
+
+    python benchmarks/grading.py
+    python benchmarks/grading.py --lesson 07_chest_xrays --submissions 24 --json
+
+Stock nbgrader grades with the same instructor notebook, in kernels of its own, without a sandbox.
+It runs a submission as it was handed in; `autograder grade` leaves out the cells that only show
+something. So stock is measured twice: with those cells, and without.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import psutil
+from nbformat import NotebookNode
+from nbgrader.api import Gradebook
+from rich.console import Console
+from rich.table import Table
+
+from autograder.inside.wire import decode, encode
+from autograder.lesson import DEMO, Lesson, read_lesson, tags
+from autograder.nbgrader_settings import gradebook_url
+from autograder.prove import variants
+from autograder.rebuild import grade_id
+from autograder.sandbox import Workplace
+
+ROOT = Path(__file__).resolve().parent.parent
+QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "COURSE_DATA_DIR": os.environ.get("COURSE_DATA_DIR", "")}
+
+
+def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[str]:
+    """Hand in a lesson so many times, answered by its author's right and wrong answers.
+
+    Args:
+        lesson: the lesson.
+        count: submissions.
+        folder: where ``submitted/`` is made.
+        demos: keep the cells that only show something.
+
+    Returns:
+        The students.
+    """
+    released = nbformat.read(lesson.student_notebook, as_version=4)
+    if not demos:
+        released.cells = [cell for cell in released.cells if DEMO not in tags(cell)]
+    # An answer that stops the process would be a race against the clock, not a comparison.
+    answers = list(variants(lesson))
+    step = max(1, len(answers) // count)
+    chosen = list(itertools.islice(itertools.cycle(answers[::step]), count))
+    students = []
+    for number, variant in enumerate(chosen):
+        notebook = nbformat.from_dict(released)
+        for cell in notebook.cells:
+            if grade_id(cell) in variant.answers:
+                # The same text is graded once; so no two submissions have the same.
+                cell.source = f"{variant.answers[grade_id(cell)]}\n# {number}"
+        students.append(f"s{number:03}")
+        path = folder / "submitted" / students[-1] / lesson.name / lesson.student_notebook.name
+        path.parent.mkdir(parents=True)
+        nbformat.write(notebook, path)
+    return students
+
+
+def run(command: list[str], folder: Path) -> float:
+    """Run a command and return its seconds.
+
+    Raises:
+        RuntimeError: with the end of what it wrote, where it failed.
+    """
+    start = time.monotonic()
+    environment = os.environ | {name: value for name, value in QUIET.items() if value}
+    done = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
+    return time.monotonic() - start
+
+
+def scores(url: str, lesson: Lesson) -> dict[str, float]:
+    """Points by student, from a gradebook."""
+    with Gradebook(url, "deep_learning") as book:
+        return {s.student_id: s.score for s in book.assignment_submissions(lesson.name)}
+
+
+def stock(lesson: Lesson, count: int, folder: Path, demos: bool) -> tuple[float, dict[str, float]]:
+    """Seconds and scores of `nbgrader autograde` with nbgrader's own settings."""
+    make_class(lesson, count, folder, demos)
+    source = folder / "source" / lesson.name
+    source.mkdir(parents=True)
+    instructor = nbformat.read(lesson.instructor_notebook, as_version=4)
+    nbformat.write(
+        instructor if demos else _without_demos(instructor), source / lesson.student_notebook.name
+    )
+    (folder / "nbgrader_config.py").write_text(
+        "c = get_config()\nc.CourseDirectory.course_id = 'deep_learning'\nc.Execute.timeout = 600\n"
+    )
+    nbgrader = [sys.executable, "-m", "nbgrader"]
+    run([*nbgrader, "generate_assignment", lesson.name], folder)
+    seconds = run([*nbgrader, "autograde", lesson.name], folder)
+    return seconds, scores(gradebook_url(folder), lesson)
+
+
+def _without_demos(notebook: NotebookNode) -> NotebookNode:
+    notebook = nbformat.from_dict(notebook)
+    notebook.cells = [cell for cell in notebook.cells if DEMO not in tags(cell)]
+    return notebook
+
+
+def ours(lesson: Lesson, count: int, folder: Path, workers: int) -> tuple[float, dict[str, float]]:
+    """Seconds and scores of `autograder grade`.
+
+    A first submission is graded before the clock starts: how the lesson's known mistakes fail is
+    found out then, once for each version of a lesson.
+    """
+    students = make_class(lesson, count, folder, demos=True)
+    command = [str(Path(sys.executable).with_name("autograder")), "grade", lesson.name]
+    command += ["--class", str(folder), "--json", "--workers", str(workers)]
+    run([*command, "--student", students[0]], ROOT)
+    seconds = run([*command, "--force"], ROOT)
+    return seconds, scores(gradebook_url(folder), lesson)
+
+
+def memory(lesson: Lesson, folder: Path, workers: int) -> float:
+    """The peak of `autograder grade`'s memory in megabytes, for a class that ``ours`` made.
+
+    Apart from ``ours``, because looking at memory slows down what it looks at.
+    """
+    command = [str(Path(sys.executable).with_name("autograder")), "grade", lesson.name]
+    command += ["--class", str(folder), "--json", "--workers", str(workers), "--force"]
+    with PeakMemory() as peak:
+        run([*command, *(f"--student=s{number:03}" for number in range(4))], ROOT)
+    return peak.megabytes
+
+
+class PeakMemory:
+    """The most memory that the processes below this one had, shared pages counted in parts."""
+
+    def __init__(self) -> None:
+        self.megabytes = 0.0
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._done.wait(1):
+            total = sum(_proportional(process) for process in _below())
+            self.megabytes = max(self.megabytes, total / 1e6)
+
+    def __enter__(self) -> PeakMemory:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def _below() -> list[psutil.Process]:
+    return psutil.Process().children(recursive=True)
+
+
+def _proportional(process: psutil.Process) -> int:
+    try:
+        return process.memory_full_info().pss
+    except (psutil.Error, OSError):
+        return 0
+
+
+def ready_seconds(repeats: int = 10) -> Iterator[float]:
+    """Seconds from asking for a fresh pair of sandboxed processes to TensorFlow's first answer."""
+    cell = {"kind": "lesson", "source": "import tensorflow as tf\nfloat(tf.constant(1.0) + 1)"}
+    with Workplace(isolated=True) as workplace:
+        for number in range(repeats + 1):
+            start = time.monotonic()
+            with workplace.pair(60) as channel:
+                channel.send(encode(cell))
+                reply = decode(channel.receive(120))
+                assert reply["error"] is None, reply
+                # The first one waits for the imports.
+                if number:
+                    yield time.monotonic() - start
+
+
+def main() -> None:
+    """Measure, and print a table or JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--lesson", default="07_chest_xrays")
+    parser.add_argument("--submissions", type=int, default=16)
+    parser.add_argument("--stock-with-demos", type=int, default=2, help="submissions; 0 for none")
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    lesson = read_lesson(ROOT / "solutions" / options.lesson)
+    count = options.submissions
+    folder = Path(tempfile.mkdtemp(prefix="grading-"))
+    try:
+        ready = statistics.median(ready_seconds())
+        own, own_scores = ours(lesson, count, folder / "ours", options.workers)
+        one, all_ = (memory(lesson, folder / "ours", number) for number in (1, options.workers))
+        plain, plain_scores = stock(lesson, count, folder / "stock", demos=False)
+        result = {
+            "lesson": lesson.name,
+            "submissions": count,
+            "workers": options.workers,
+            "autograder_seconds_a_submission": round(own / count, 2),
+            "stock_seconds_a_submission": round(plain / count, 2),
+            "ratio": round(plain / own, 1),
+            "same_scores": own_scores == plain_scores,
+            "ready_seconds": round(ready, 3),
+            "megabytes_with_one_worker": round(one),
+            "megabytes_of_each_further_worker": round((all_ - one) / max(1, options.workers - 1)),
+        }
+        if options.stock_with_demos:
+            full, _ = stock(lesson, options.stock_with_demos, folder / "full", demos=True)
+            seconds = full / options.stock_with_demos
+            result["stock_with_all_cells_seconds_a_submission"] = round(seconds, 2)
+            result["ratio_with_all_cells"] = round(seconds / (own / count), 1)
+    finally:
+        shutil.rmtree(folder)
+    if options.json:
+        print(json.dumps(result))
+        return
+    table = Table("figure", "value", title=f"Grading {lesson.name} on {os.cpu_count()} cores")
+    for name, value in result.items():
+        table.add_row(name.replace("_", " "), str(value))
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
