@@ -422,7 +422,7 @@ assert slopes[5] < 1e-4 * slopes[0], (
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(1)
 network, rng = build_hourglass(5), np.random.default_rng(1)
-encoder = keras.Model(network.input, network.get_layer("code").output)
+encoder = keras.Model(network.inputs, network.get_layer("code").output)
 a, b = rng.normal(0, 100, (2, 200, 64)).astype("float32")
 codes = np.concatenate([encoder(a, training=False), encoder(b, training=False)])
 assert codes.min() < 0 < 1 < np.abs(codes).max(), (
