@@ -9,7 +9,7 @@
 #     summary: You train two networks against each other until one of them writes digits, then make it fail in the two ways for which such training is known, and measure both.
 #     part: VI Generative adversarial networks
 #     minutes: 65
-#     minutes_reading: 11
+#     minutes_reading: 13
 #     objectives:
 #     - say what a generator and a discriminator are for, and write their losses so that they stay finite
 #     - carry out one round of adversarial training by hand, and say which weights each step may move
@@ -36,7 +36,7 @@
 # digits that nobody wrote, from a second network that does nothing but try to find it out.
 #
 # You will train such a pair, carry out its steps by hand, measure what it makes with something better than a
-# glance, and then break it in the two ways for which this kind of training is known. About 11 minutes to read and
+# glance, and then break it in the two ways for which this kind of training is known. About 13 minutes to read and
 # run, of which half a minute is waiting; 65 with the four exercises.
 
 # %%
@@ -421,17 +421,19 @@ def play(real):
 
 
 # %% [markdown]
-# *Both networks are untrained. Near which value will the two losses begin? And which will sink first?*
+# *Both networks are untrained. Near which value will the two losses begin? Who
+# will be in front after 40 rounds, and who after 200?*
 
 # %% tags=["demo", "nbval-check-output"]
 rounds = np.array([play(real) for _ in range(10) for real in batches])
 print("rounds:", len(rounds))
 print("both losses begin within .5 of ln 2:", np.all(np.abs(rounds[0] - LN2) < 0.5))
-print("the discriminator's sinks first, below .4 within 60 rounds:", rounds[:60, 0].min() < 0.4)
+print("generator's loss below ln 2 in the first 40 rounds:", rounds[:40, 1].mean() < LN2)
+print("and above it in the last 40:", rounds[-40:, 1].mean() > LN2)
 
 # %% [markdown]
-# The discriminator has the easier task: noise is not hard to tell from digits. Once it can, the generator gets a direction to go, and
-# the two losses come back towards each other.
+# The generator is in front at first: a discriminator that knows nothing is easily fooled, even by blots. Then the discriminator
+# catches up, and neither of them wins. That is what should happen.
 #
 # ### Exercise 2: one round, and nothing else moves
 #
@@ -674,14 +676,8 @@ plots.show(
     small wiggles, and show no sign that the images keep improving.""",
 )
 
-# %% tags=["demo", "nbval-check-output"]
-late = np.abs(np.subtract(history["d_loss"][19::10], history["d_loss"][-1]))
-print("from epoch 20 on, the discriminator's loss stays within .06:", late.max() < 0.06)
-gain = sureness(snapshots[150]) - sureness(snapshots[5])
-print("from epoch 5 to the end the judge grows surer by more than .05:", gain > 0.05)
-
 # %% [markdown]
-# Both are near ln 2, and stay there. Each loss is measured against an opponent who improves as well, so it is like a tennis player's share of
+# Both stay near ln 2, while the grid gets better and better. Each loss is measured against an opponent who improves as well, so it is like a tennis player's share of
 # won points: level between two beginners and between two champions. Progress has to be measured from outside.
 
 # %% [markdown]
@@ -821,8 +817,8 @@ def distance(images):
 
 def effective_classes(images):
     """What exercise 3 computes, for images."""
-    shares = ask_judge(images).mean(axis=0)
-    return float(np.exp(-np.sum(shares * np.log(np.maximum(shares, 1e-12)))))
+    shares = ask_judge(images).mean(axis=0)  # entropy: the cross-entropy of shares with themselves
+    return float(np.exp(keras.ops.categorical_crossentropy(shares, shares)))
 
 
 def variety(images):
@@ -834,22 +830,32 @@ def variety(images):
 # %% tags=["demo", "nbval-check-output"]
 names = ask_judge(generated).argmax(axis=1)
 shares = np.bincount(names, minlength=10) / len(names)
+# 8 seeds: effective classes 9.5 to 9.8, rarest share .04 to .08, sureness .89 to .91, the
+# mixture .96 to .97; variety .84 to .91 of real digits', the mixture .66 to .67.
 print("digits that make up more than 1 %:", np.sum(shares > 0.01), "of 10")
 print("effective classes above 8:", effective_classes(generated) > 8)
-print(
-    "its rarest digit has less than .09, among real ones each has about .10:", shares.min() < 0.09
-)
+print("its rarest digit, share below .09:", shares.min() < 0.09)
 print("sureness above .86:", sureness(generated) > 0.86)
 print("and below the mixture's:", sureness(generated) < sureness(sampled))
 copies = distance(generated) / distance(test_images)
-print("closer to the training images than unseen real digits are:", copies < 1)
+print("farther from the training images than unseen real digits are:", copies > 1)
 print("varies less within a digit than real ones do:", variety(generated) < variety(test_images))
+print("and more than the mixture's:", variety(generated) > variety(sampled))
 
 # %% [markdown]
-# It makes all ten, and it does not copy. But the mixture of clouds, fitted in a blink, convinces the judge *more*. On 64 pixels and
-# 1,300 images one would take the mixture, and so should you. It does not carry over: a photograph has a million
-# pixels, in which neither clouds nor distances between pixels mean much, and that is where adversarial training made the first sharp
-# faces.
+# And what the losses did not tell:
+
+# %% tags=["demo", "nbval-check-output"]
+late = np.abs(np.subtract(history["d_loss"][19::10], history["d_loss"][-1]))
+print("from epoch 20 on, the discriminator's loss stays within .08:", late.max() < 0.08)
+gain = effective_classes(snapshots[150]) - effective_classes(snapshots[20])
+print("with more effective classes at the end than then:", gain > 0)
+
+# %% [markdown]
+# It makes all ten, and it does not copy: it strays farther from the training images than real digits do, which also means that some of what it draws is
+# no digit at all. The mixture of clouds, fitted in a blink, convinces the judge *more*; its digits are closer to the average of their kind, with less
+# variety than the network's. On 64 pixels and 1,300 images one would begin with the mixture, and might end there. It does not carry over: a photograph has a
+# million pixels, in which neither clouds nor distances between pixels mean much, and that is where adversarial training made the first sharp faces.
 
 # %% [markdown]
 # ## A discriminator that gets too good
@@ -987,14 +993,17 @@ def steepness(loss, logits):
     return -tape.gradient(value, logits).numpy()
 
 
-line = np.linspace(-12, 6, 200).astype("float32")
+# %% tags=["demo"]
+line = np.linspace(-12, 10, 200).astype("float32")
 fig, axis = plt.subplots()
 axis.plot(line, steepness(generator_loss, line), color=plots.BLUE, label="non-saturating")
 axis.plot(line, steepness(saturating_loss, line), color=plots.VERMILION, label="saturating")
 spread = np.quantile(found_out, [0.05, 0.95])
 axis.axvspan(*spread, color=plots.SKY, alpha=0.3, lw=0, label="9 of 10 of our fakes")
 axis.set(
-    xlabel="logit of a generated image (more real →)", ylabel="steepness of the loss", xlim=(-12, 6)
+    xlabel="logit of a generated image (more real →)",
+    ylabel="steepness of the loss",
+    xlim=(-12, 10),
 )
 axis.legend(loc="center right")
 axis.set_title("Found out, and told nothing: one loss goes flat")
@@ -1002,7 +1011,7 @@ plots.show(
     fig,
     alt="""Steepness of two losses against the logit of a generated image. The non-saturating loss is steep, near 1, for negative
     logits and flat for positive ones; the saturating loss the other way round. A band marks the logits of our generated
-    images, near minus 6, where the saturating loss is flat.""",
+    images, near minus 8, where the saturating loss is flat.""",
 )
 
 # %% [markdown]
@@ -1025,14 +1034,14 @@ def share_that_passes(loss, optimizer):
 
 plain = keras.optimizers.SGD
 quiet = steepness(saturating_loss, found_out).mean() / steepness(generator_loss, found_out).mean()
-print("steepness, saturating to non-saturating, below 1/50:", quiet < 0.02)
+print("steepness, saturating to non-saturating, below 1/100:", quiet < 0.01)
 print(
     "non-saturating, plain descent, more than 90 % pass:",
-    share_that_passes(generator_loss, plain(0.1)) > 0.9,
+    share_that_passes(generator_loss, plain(0.01)) > 0.9,
 )
 print(
     "saturating, plain descent, fewer than 10 %:",
-    share_that_passes(saturating_loss, plain(0.1)) < 0.1,
+    share_that_passes(saturating_loss, plain(0.01)) < 0.1,
 )
 print("saturating, Adam, more than 90 %:", share_that_passes(saturating_loss, adam(1e-3)) > 0.9)
 
@@ -1051,12 +1060,12 @@ print("saturating, Adam, more than 90 %:", share_that_passes(saturating_loss, ad
 # pass a little better than the rest. A fast generator may turn all its noise into that 7 before the discriminator has noticed. This is **mode collapse**; a mode is
 # a peak of the data's distribution, such as one digit.
 #
-# We bring it about by one change: the generator's learning rate is five times what it was, the discriminator's a fifth. *When the discriminator
+# We bring it about by one change: the generator's learning rate is twice what it was, the discriminator's half. *When the discriminator
 # at last learns that this 7 is a fake, what will the generator do?*
 
 # %% tags=["demo"]
 collapsed = GAN(build_generator(), build_discriminator())
-collapsed.compile(adam(5e-3), adam(2e-4), steps_per_execution=20)
+collapsed.compile(adam(2e-3), adam(5e-4), steps_per_execution=20)
 moments, losses_then = {}, []
 for epoch in (10, 20, 30, 40):
     log = collapsed.fit(batches, epochs=10, verbose=0, shuffle=False).history
@@ -1083,25 +1092,26 @@ fig.suptitle("Ten noise vectors, one digit, and then another", x=0.01, ha="left"
 plots.show(
     fig,
     alt="""Six rows of ten generated digits with the effective number of classes beside them. The healthy row holds many digits, over
-    9 classes. In the four rows of the collapsed generator all ten images are nearly the same shape, 1 to 3 classes, a different
-    one from row to row. The last row, trained on with equal rates, holds different digits again.""",
+    9 classes. In the four rows of the collapsed generator most of the ten images share one shape, which differs
+    from row to row, and there are only a few classes. The last row, trained on with equal rates, holds different digits again.""",
 )
 
 # %% tags=["demo", "nbval-check-output"]
 effective = [effective_classes(images) for images in moments.values()]
 favourites = [int(ask_judge(images).sum(axis=0).argmax()) for images in moments.values()]
-print("effective classes while collapsed, always below 5:", max(effective) < 5)
+# 15 seeds: 1.2 to 3.5 on average, three or four favourites, loss .67 to .75 (healthy: .73 to .76),
+# mended 8.2 to 9.8.
+print("effective classes while collapsed, on average below 6:", np.mean(effective) < 6)
 print("its favourite digit changed:", len(set(favourites)) > 1)
-print(
-    "then, its loss was below that of the healthy generator:",
-    np.mean(losses_then) < history["g_loss"][-1],
-)
+apart = abs(np.mean(losses_then) - history["g_loss"][-1])
+print("its loss was like the healthy generator's, within .2:", apart < 0.2)
 print("effective classes after 60 epochs with equal rates, above 7:", effective_classes(after) > 7)
 
 # %% [markdown]
-# It goes from digit to digit, and the discriminator runs after it: no sooner has it learned that this one is a fake than the generator is
-# elsewhere. Note the third line. By its own loss the collapsed generator does *better* than the healthy one. Nobody who watches the curves
-# would stop it; a look at thirty images of one batch, or a number as in exercise 3, shows it at once.
+# One shape, more or less a digit, for most noise vectors; and ten epochs later another. The discriminator runs after it: no sooner has it learned
+# that this one is a fake than the generator is elsewhere. (The healthy pair passed through the same at the start: look at its row for epoch 5.) Note the third
+# line: by its own loss the collapsed generator does about as well as the healthy one. Nobody who watches the curves would stop it; a look at ten images of
+# one batch, or a number as in exercise 3, shows it at once.
 #
 # What helped here was plain: equal learning rates, and it recovered. In general there is a bag of remedies and no cure: let the discriminator see whole batches,
 # so that sameness itself gives a fake away; more steps for the discriminator; penalties that keep its slopes moderate; other losses, such as
@@ -1177,7 +1187,7 @@ print(f"distance to the training images: {distance(cheat):.3f}")
 #
 # 1. Give the generator 2 numbers of noise instead of 16. How many classes are left, and can you draw the whole map of its noise as one picture?
 # 2. Take the dropout out of the discriminator and pass `validation_data=(test_images,)` to `fit`. From which epoch on does it know the training images by heart?
-# 3. Let the generator's rate grow from 1e-3 to 5e-3 in steps. Is there a sharp edge at which variety is lost?
+# 3. Let the generator's rate grow from 1e-3 to 2e-3, and the discriminator's fall to 5e-4, in small steps. Is there a sharp edge at which variety is lost?
 #
 # To read: Goodfellow and others (2014), *Generative Adversarial Nets*, which is eight pages and has both losses; Radford, Metz and Chintala (2016), *Unsupervised
 # Representation Learning with Deep Convolutional Generative Adversarial Networks*, for networks that work on pictures; Heusel and others (2017), *GANs Trained by a Two
