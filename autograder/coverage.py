@@ -54,6 +54,15 @@ class Coverage:
             if lesson in lessons
         }
 
+    def lessons_of(self, article: int) -> set[str]:
+        """The lessons that answer an article's sections."""
+        return {
+            name
+            for section, entries in self.sections.items()
+            if section.startswith(f"{article} ")
+            for name in entries
+        }
+
     def split(self, section: str) -> tuple[int, str, str | None]:
         """The article's number, the section's title and, where it is an item, its name.
 

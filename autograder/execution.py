@@ -68,4 +68,12 @@ def run(
         )
         client.execute(env=kernel_environment())
     notebook.metadata["language_info"] = {"name": "python"}
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if not _is_blank(output)]
     return notebook
+
+
+def _is_blank(output: NotebookNode) -> bool:
+    """Whether an output is what a progress bar leaves that has taken itself away."""
+    return output.output_type == "stream" and not output.text.strip()

@@ -10,7 +10,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
-from autograder.lesson import ALTERNATIVE, MISCONCEPTION, Lesson, tags
+from autograder.lesson import ALTERNATIVE, MISCONCEPTION, THUMBNAIL, Lesson, tags
 
 NBGRADER_SCHEMA = 3
 
@@ -77,7 +77,9 @@ def same_code(one: NotebookNode, other: NotebookNode) -> bool:
 
     def code(notebook: NotebookNode) -> list[tuple[str, list[str]]]:
         return [
-            (cell.source, sorted(tags(cell))) for cell in notebook.cells if cell.cell_type == "code"
+            (cell.source, sorted(tags(cell) - {THUMBNAIL}))
+            for cell in notebook.cells
+            if cell.cell_type == "code"
         ]
 
     return code(one) == code(other)

@@ -266,6 +266,8 @@ def _check_lesson(lesson: Lesson, where: str) -> None:
             raise CourseError(f"{where}: grade_id {grade_id!r} is used twice.")
         if grade_id:
             seen.add(grade_id)
+    if sum(THUMBNAIL in tags(cell) for cell in lesson.cells) > 1:
+        raise CourseError(f"{where}: one cell has the tag `{THUMBNAIL}`, not several.")
     if not lesson.exercises:
         raise CourseError(f"{where}: a lesson needs at least one exercise.")
     for exercise in lesson.exercises:

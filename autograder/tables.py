@@ -1,5 +1,6 @@
 """The tables of lessons: in ``README.md`` between two markers, and ``lessons/README.md``, the page
-on which JupyterLab opens. Both are made from the lessons' headers and the coverage map."""
+on which JupyterLab opens, with a picture of each lesson. They are made from the lessons' headers,
+the coverage map and the built notebooks."""
 
 from __future__ import annotations
 
@@ -10,10 +11,12 @@ from pathlib import Path
 from autograder.coverage import MAP, Coverage, load
 from autograder.errors import CourseError
 from autograder.lesson import Lesson, all_lessons
+from autograder.thumbnails import thumbnail
 
 BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
 END = "<!-- end of lessons -->"
 README, LANDING = Path("README.md"), Path("lessons") / "README.md"
+PICTURES = Path("lessons") / "thumbnails"
 
 
 def write(root: Path) -> None:
@@ -22,9 +25,13 @@ def write(root: Path) -> None:
     Raises:
         CourseError: the README has lost its markers.
     """
-    for path, text in _make(Path(root)).items():
+    root = Path(root)
+    made = _make(root)
+    for path, content in made.items():
         path.parent.mkdir(exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_bytes(content)
+    for path in _left_over(root, made):
+        path.unlink()
 
 
 def check(root: Path) -> list[str]:
@@ -35,13 +42,21 @@ def check(root: Path) -> list[str]:
     except CourseError as error:
         return [str(error)]
     return [
-        f"{path.relative_to(root)}: the table of lessons is out of date: run `autograder build`."
-        for path, text in made.items()
-        if not path.is_file() or path.read_text(encoding="utf-8") != text
+        f"{path.relative_to(root)}: out of date: run `autograder build`."
+        for path, content in made.items()
+        if not path.is_file() or path.read_bytes() != content
+    ] + [
+        f"{path.relative_to(root)}: no lesson has this picture: run `autograder build`."
+        for path in _left_over(root, made)
     ]
 
 
-def _make(root: Path) -> dict[Path, str]:
+def _left_over(root: Path, made: dict[Path, bytes]) -> list[Path]:
+    """Pictures of lessons that are not there any more."""
+    return sorted(set((root / PICTURES).glob("*")) - made.keys()) if made else []
+
+
+def _make(root: Path) -> dict[Path, bytes]:
     if not (root / MAP).is_file():
         return {}
     lessons, coverage = all_lessons(root), load(root)
@@ -52,9 +67,12 @@ def _make(root: Path) -> dict[Path, str]:
     if not begin or not end:
         raise CourseError(f"{README} must hold the lines {BEGIN!r} and {END!r}, in this order.")
     table = readme_table(lessons, coverage)
+    pictures = {lesson.name: picture for lesson in lessons if (picture := thumbnail(lesson))}
+    alts = {name: picture.alt for name, picture in pictures.items()}
     return {
-        readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}",
-        root / LANDING: landing_page(lessons, coverage),
+        readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
+        root / LANDING: landing_page(lessons, coverage, alts).encode(),
+        **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
     }
 
 
@@ -89,15 +107,22 @@ def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
     return "\n".join(lines) + "\n"
 
 
-def landing_page(lessons: list[Lesson], coverage: Coverage) -> str:
-    """The page of ``lessons/``: the lessons by part, and how to work with them."""
+def landing_page(lessons: list[Lesson], coverage: Coverage, pictures: dict[str, str]) -> str:
+    """The page of ``lessons/``: the lessons by part, and how to work with them.
+
+    Args:
+        lessons: in their order.
+        coverage: which sections they mirror.
+        pictures: the alternative texts of the pictures that there are, by lesson.
+    """
     titles = {lesson.name: lesson.header.title for lesson in lessons}
     lines = ["# Lessons", "", _HOW_TO.format(example=lessons[0].name), ""]
     for part, group in itertools.groupby(lessons, key=lambda lesson: lesson.header.part):
         lines += [f"## {part}", ""]
         for lesson in group:
-            lines += [*_landing_entry(lesson, coverage, titles), ""]
-    lines.append(_articles(coverage))
+            picture = pictures.get(lesson.name)
+            lines += [*_landing_entry(lesson, coverage, titles, picture), ""]
+    lines += [*_paths(lessons, coverage), _articles(coverage)]
     if coverage.to_come():
         lines += [
             "",
@@ -124,7 +149,37 @@ It lists each exercise with its state and the message of the check that fails. `
 whether the installation is in order."""
 
 
-def _landing_entry(lesson: Lesson, coverage: Coverage, titles: dict[str, str]) -> list[str]:
+def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:
+    """For each article whose lessons are all written and need no others: the way through it."""
+    lines = []
+    for number, title in coverage.articles.items():
+        path = coverage.lessons_of(number)
+        known = {lesson.name: lesson for lesson in lessons}
+        if not path <= known.keys():
+            continue
+        if any(need not in path for name in path for need in known[name].header.needs):
+            continue
+        steps = [known[name] for name in sorted(path)]
+        hours = sum(lesson.header.minutes for lesson in steps) / 60
+        lines += [
+            f"## Only article {number}",
+            "",
+            f"A reader of *{title}* alone finds all of it in these {len(steps)} lessons, about "
+            f"{hours:.0f} hours with the exercises, and needs no other: "
+            + ", ".join(
+                f"[{_number(lesson.name)} {lesson.header.title}]"
+                f"({_link(lesson, lesson.root / 'lessons')})"
+                for lesson in steps
+            )
+            + ".",
+            "",
+        ]
+    return lines
+
+
+def _landing_entry(
+    lesson: Lesson, coverage: Coverage, titles: dict[str, str], picture: str | None
+) -> list[str]:
     header = lesson.header
     needs = ", ".join(
         f"{_number(name)} {titles[name]}" if name in titles else f"{_title(name)} (to come)"
@@ -133,6 +188,11 @@ def _landing_entry(lesson: Lesson, coverage: Coverage, titles: dict[str, str]) -
     return [
         f"### [{_number(lesson.name)} {header.title}]({_link(lesson, lesson.root / 'lessons')})",
         "",
+        *(
+            [f"![{_cell(picture)}]({PICTURES.name}/{lesson.name}.png)", ""]
+            if picture is not None
+            else []
+        ),
         " ".join(header.summary.split()),
         "",
         f"- {header.minutes_reading} minutes to read and run, {header.minutes} with the exercises",

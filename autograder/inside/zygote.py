@@ -7,7 +7,6 @@ operation, so nothing but imports happens here.
 from __future__ import annotations
 
 import argparse
-import importlib
 import io
 import json
 import os
@@ -20,20 +19,7 @@ from pathlib import Path
 
 from autograder.inside import confine
 from autograder.inside.channel import Channel
-
-PRELOAD = (
-    "numpy",
-    "tensorflow",
-    "keras",
-    "matplotlib.pyplot",
-    "tensorflow_datasets",
-    "sklearn.linear_model",
-    "course",
-    "course.datasets",
-    "course.plots",
-    "autograder.inside.answers",
-    "autograder.inside.examiner",
-)
+from course.kernels.preload import PRELOAD, preload
 
 # Where a sandbox may write. Not /tmp, which may hold the course itself.
 SCRATCH = "/scratch"
@@ -45,11 +31,7 @@ def main() -> None:
     parser.add_argument("--control", type=int, required=True, help="file descriptor")
     options = parser.parse_args()
     control = socket.socket(fileno=options.control)
-    for module in PRELOAD:
-        try:
-            importlib.import_module(module)
-        except ImportError as error:
-            print(f"not preloaded: {module} ({error})", file=sys.stderr)
+    preload((*PRELOAD, "autograder.inside.answers", "autograder.inside.examiner"))
     if sys.platform == "linux":
         confine.hide_memory()
     control.send(json.dumps({"ready": os.getpid()}).encode())

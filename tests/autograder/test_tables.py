@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import io
+
+import nbformat
 import pytest
+from PIL import Image
 
 from autograder import coverage, tables
 from autograder.errors import CourseError
@@ -65,7 +70,7 @@ def test_closed_section_changes_the_table(course):
     path = course / coverage.MAP
     path.write_text(path.read_text().replace("1 Later: An item", "1 Later: Another item"))
     (problem,) = tables.check(course)
-    assert problem.startswith("README.md: the table of lessons is out of date")
+    assert problem.startswith("README.md: out of date")
 
 
 def test_lost_markers_are_an_error(course):
@@ -81,9 +86,47 @@ def test_course_without_a_map_has_no_tables(toy):
     assert not (toy / "README.md").exists()
 
 
+def test_a_tagged_figure_is_the_lessons_picture(course):
+    (lesson,) = all_lessons(course)
+    notebook = nbformat.read(lesson.instructor_notebook, as_version=4)
+    (cell,) = (cell for cell in notebook.cells if "demo" in cell.metadata.get("tags", ()))
+    cell.metadata.tags.append("thumbnail")
+    buffer = io.BytesIO()
+    Image.new("RGB", (1280, 640), "#0072B2").save(buffer, "png")
+    cell.outputs = [
+        nbformat.v4.new_output(
+            "display_data",
+            {"image/png": base64.b64encode(buffer.getvalue()).decode()},
+            metadata={"image/png": {"alt": "A blue | field."}},
+        )
+    ]
+    nbformat.write(notebook, lesson.instructor_notebook)
+    assert any("thumbnails/90_adding.png" in problem for problem in tables.check(course))
+    tables.write(course)
+    picture = course / "lessons" / "thumbnails" / "90_adding.png"
+    assert Image.open(picture).size == (360, 180)
+    text = (course / "lessons" / "README.md").read_text()
+    assert "![A blue \\| field.](thumbnails/90_adding.png)" in text
+    picture.with_name("91_gone.png").write_bytes(picture.read_bytes())
+    assert tables.check(course) == [
+        "lessons/thumbnails/91_gone.png: no lesson has this picture: run `autograder build`."
+    ]
+    tables.write(course)
+    assert tables.check(course) == []
+
+
+def test_an_article_whose_lessons_need_no_others_has_a_path(course):
+    (lesson,) = all_lessons(course)
+    whole = coverage.parse(TOY_MAP.replace("91_subtracting: null", "90_adding: Two and two"))
+    assert "## Only article 1\n" in tables.landing_page([lesson], whole, {})
+    assert "## Only article 1\n" not in tables.landing_page([lesson], coverage.load(course), {})
+    lesson.header.needs.append("91_subtracting")
+    assert "## Only article 1\n" not in tables.landing_page([lesson], whole, {})
+
+
 def test_needs_name_the_lesson(course):
     (lesson,) = all_lessons(course)
     lesson.header.needs.append("90_adding")
     lesson.header.needs.append("91_subtracting")
-    page = tables.landing_page([lesson], coverage.load(course))
+    page = tables.landing_page([lesson], coverage.load(course), {})
     assert "- Read first: 90 Adding, 91 subtracting (to come)\n" in page
