@@ -127,9 +127,9 @@ def show(report: dict) -> None:
     from rich.table import Table
 
     note = (
-        f"Median of {report['repeats']} kernels of each kind, in turn; in brackets the fastest and "
-        f"slowest. A warm one is ready {report['speedup']} times sooner. The server that they share "
-        f"had {report['mb_server']} MB beside them."
+        f"Median of {report['repeats']} kernels of each kind, in turn; in brackets the fastest "
+        f"and slowest. A warm one is ready {report['speedup']} times sooner. The server that "
+        f"they share had {report['mb_server']} MB beside them."
     )
     table = Table(caption=note, caption_justify="left")
     for column in ("kernel", "s until TensorFlow runs", "", "the first", "MB for one more"):

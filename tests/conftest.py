@@ -8,8 +8,17 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.run import forking_kernels
+
 REPOSITORY = Path(__file__).parent.parent
 TOY = Path(__file__).parent / "toy"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_fork_servers():
+    """Processes that kernels are forked from end with the tests that have started them."""
+    with forking_kernels():
+        yield
 
 
 @pytest.fixture(scope="session")

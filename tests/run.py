@@ -7,11 +7,13 @@ All steps run, also after one has failed; the exit status is 1 when any has.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autograder.sandbox import install_bubblewrap, isolation_problem
+from course.kernels import unsupported
 
 ROOT = Path(__file__).parent.parent
 WORKERS = 2
@@ -71,6 +74,24 @@ def environment() -> dict[str, str]:
     return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": os.environ.get("COLUMNS", "100")}
 
 
+@contextlib.contextmanager
+def forking_kernels() -> Iterator[None]:
+    """Fork servers for kernels in a folder of their own, where none is yet; ended afterwards."""
+    if "COURSE_RUNTIME_DIR" in os.environ or unsupported():
+        yield
+        return
+    from course.kernels.client import stop_servers
+
+    # The path of a socket must be short.
+    with tempfile.TemporaryDirectory(prefix="kernels-") as folder:
+        os.environ["COURSE_RUNTIME_DIR"] = folder
+        try:
+            yield
+        finally:
+            stop_servers()
+            del os.environ["COURSE_RUNTIME_DIR"]
+
+
 def main() -> int:
     """Run the steps and print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -83,16 +104,17 @@ def main() -> int:
     table = Table("step", "result", "seconds", box=None)
     failed = []
     start = time.monotonic()
-    for step in steps(quick):
-        console.rule(step.name)
-        begun = time.monotonic()
-        process = subprocess.run(
-            step.command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, check=False
-        )
-        if process.returncode:
-            failed.append(step.name)
-        result = f"failed ({process.returncode})" if process.returncode else "passed"
-        table.add_row(step.name, result, f"{time.monotonic() - begun:.0f}")
+    with forking_kernels():
+        for step in steps(quick):
+            console.rule(step.name)
+            begun = time.monotonic()
+            process = subprocess.run(
+                step.command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, check=False
+            )
+            if process.returncode:
+                failed.append(step.name)
+            result = f"failed ({process.returncode})" if process.returncode else "passed"
+            table.add_row(step.name, result, f"{time.monotonic() - begun:.0f}")
     console.rule("summary")
     console.print(table)
     minutes = (time.monotonic() - start) / 60

@@ -36,6 +36,7 @@ from course.check.names import (
     imported_modules,
     needed_names,
 )
+from course.kernels import warm_by_default
 
 RIGHT, NOT_YET, UNANSWERED, ERROR, BY_HAND = (
     "right",
@@ -174,14 +175,16 @@ def check_answers(
 @contextlib.contextmanager
 def quiet_kernels() -> Iterator[None]:
     """The environment that kernels are started with: TensorFlow does not log, and ipykernel does
-    not take itself to be under test, which would switch off its capture of what C code prints."""
+    not take itself to be under test, which would switch off its capture of what C code prints.
+    They start warm where that is possible."""
     saved = dict(os.environ)
     os.environ.pop("PYTEST_CURRENT_TEST", None)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
     # This environment's kernel comes before one that the user installed for another.
     os.environ["JUPYTER_PREFER_ENV_PATH"] = "1"
     try:
-        yield
+        with warm_by_default():
+            yield
     finally:
         os.environ.clear()
         os.environ.update(saved)
