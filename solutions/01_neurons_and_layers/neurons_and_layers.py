@@ -9,7 +9,7 @@
 #     summary: Build a neural network from its smallest part, first in NumPy and then in Keras, and see what its layers can and cannot do.
 #     part: I Foundations
 #     minutes: 80
-#     minutes_reading: 20
+#     minutes_reading: 16
 #     objectives:
 #     - compute what a neuron, a layer and a small network answer, for a whole batch at once
 #     - say why a stack of layers without activation functions is one layer, and prove it with numbers
@@ -44,7 +44,7 @@
 # - choose weights yourself, so that a network draws a curve that you want,
 # - build and train a network that reads handwritten digits, and see where it fails.
 #
-# Reading and running takes about twenty minutes; the five exercises about an hour more. You need some Python,
+# Reading and running takes about a quarter of an hour; the five exercises about an hour more. You need some Python,
 # and to know how a matrix is multiplied with another.
 
 # %% [markdown]
@@ -109,7 +109,7 @@ bent = spiral_network("relu")
 _ = bent.fit(points, arm, epochs=60, batch_size=50, verbose=0)
 
 
-# %% tags=["demo"]
+# %% tags=["demo", "thumbnail"]
 def draw_regions(axis, answer, title):
     """Colour the plane by a model's answer, and the points by their arm."""
     side = np.linspace(-1.15, 1.15, 150, dtype="float32")

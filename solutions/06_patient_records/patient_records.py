@@ -9,7 +9,7 @@
 #     summary: You train a network that finds a combination of signs in patients' dossiers, turn its risks into decisions, and find out what it can leak and whom it misses.
 #     part: II Classification and prediction in challenging domains
 #     minutes: 75
-#     minutes_reading: 10
+#     minutes_reading: 12
 #     objectives:
 #     - explain why three weak signs can be strong together, and which models can see that
 #     - split, fill and scale patient records so that nothing leaks from the test patients
@@ -18,7 +18,7 @@
 #     - measure whether a model misses one group of patients more than another, and why its own records cannot show it
 #     datasets: [patient_dossiers, breast_cancer]
 #     full_size: [higgs]
-#     needs: [01_neurons_and_layers, 03_training_well]
+#     needs: [01_neurons_and_layers]
 #     mirrors:
 #       "1 Classification and Prediction in Challenging Domains": "Where networks are used on patients, and why it is hard"
 #       "1 Classification and Prediction in Challenging Domains: Patient records": "Nineteen columns, and one that comes too late"
@@ -34,7 +34,7 @@
 # network find that in a table nobody has explained to it, and should a clinic act on what it says?
 #
 # You will train it, compare it with a straight line and with boosted trees, turn its risks into
-# decisions, break it in three ways, and find a group of patients that it misses. About 10 minutes
+# decisions, break it in three ways, and find a group of patients that it misses. About 12 minutes
 # to read and run, 75 with the five exercises.
 
 # %%
@@ -552,7 +552,7 @@ def risk_map(data, risk, coughing):
     return 100 * np.divide(total, count, where=count > 2, out=np.full(count.shape, np.nan)).T
 
 
-# %% tags=["demo"]
+# %% tags=["demo", "thumbnail"]
 fig, axes = plt.subplots(2, 2, figsize=(6.4, 5.2), sharex=True, sharey=True)
 for who, risk, pair in zip(
     ("rule", "network"), (trial["simulated_risk"], risk_of(network, z_trial)), axes

@@ -9,7 +9,7 @@
 #     summary: You build a convolutional network that finds pneumonia on simulated chest films, see where it looks, and catch one that reads the hospital's marker and not the lung.
 #     part: II Classification and prediction in challenging domains
 #     minutes: 75
-#     minutes_reading: 10
+#     minutes_reading: 13
 #     objectives:
 #     - compute a convolution by hand, and say what sharing its weights saves
 #     - build a convolutional network in Keras whose answer does not depend on where the sign lies
@@ -18,7 +18,7 @@
 #     - find a shortcut by swapping it, remove it, and measure again
 #     datasets: [chest_xrays]
 #     full_size: [pneumonia_mnist]
-#     needs: [01_neurons_and_layers, 02_loss_and_backpropagation]
+#     needs: [01_neurons_and_layers]
 #     mirrors:
 #       "1 Classification and Prediction in Challenging Domains: Chest X-rays": "Where it looks"
 #       "3 Common Deep Learning Architectures: Convolutional Neural Networks (CNNs)": "One small filter looks everywhere"
@@ -37,7 +37,7 @@
 #
 # You will build such a network from one small filter upwards, decide when it raises the alarm, draw where
 # it looks, and catch another one that scores better in the usual test and hardly looks at the lung. About
-# 10 minutes to read and run, 75 with the five exercises.
+# 13 minutes to read and run, 75 with the five exercises.
 
 # %%
 import course
@@ -899,7 +899,7 @@ print(f"a random place: {box_share:.0%}")
 print("the hottest place lies in the box on more than half of the sick films:", hits > 0.5)
 
 
-# %% tags=["demo"]
+# %% tags=["demo", "thumbnail"]
 def draw_heat(axis, film, heat, box):
     """A film, its heat map in colour above it, and the known box."""
     axis.imshow(film[..., 0], cmap="gray", vmin=0, vmax=1)

@@ -9,7 +9,7 @@
 #     summary: You build models that predict the next character, let them write, and measure what they copy, what they leak and what prejudice they pick up.
 #     part: III Sequential data
 #     minutes: 90
-#     minutes_reading: 10
+#     minutes_reading: 15
 #     objectives:
 #     - turn a text into counts, and counts into a language model that can be compared by bits per character
 #     - cut a text into inputs and targets without an error by one and without a leak between training and test
@@ -18,7 +18,7 @@
 #     - measure what a model copies from its training text, which secrets it gives away and which prejudice it amplifies
 #     datasets: [python_docs]
 #     full_size: [tiny_shakespeare]
-#     needs: [02_loss_and_backpropagation, 10_recurrent_networks]
+#     needs: [01_neurons_and_layers, 10_recurrent_networks]
 #     mirrors:
 #       "1 Sequential Data": "Language models"
 #       "1 Sequential Data: Language modeling": "Counting what follows is already a language model"
@@ -38,7 +38,7 @@
 # let both write, and finally look at what they have taken from their text besides its grammar: copied sentences, a
 # door code that should have stayed private, and a prejudice.
 #
-# Reading and running takes ten minutes, of which about one is waiting. The five exercises take an hour or more.
+# Reading and running takes fifteen minutes, of which about one is waiting. The five exercises take an hour or more.
 
 # %%
 import course
@@ -899,7 +899,7 @@ print("at the last place of a window above 2:", bool(both_bits[:, -1].mean() > 2
 # An average hides where it comes from. Here is a sentence from a topic that no model was trained on, coloured by
 # surprise: dark where the model expected the character, bright where it did not.
 
-# %% tags=["demo"]
+# %% tags=["demo", "thumbnail"]
 LINES = ["The import statement combines two", "operations; it searches for the named"]
 before = "This is a sentence that both have to read first.\n\n"
 ids = encode(before + " ".join(LINES))
