@@ -43,7 +43,6 @@ from autograder.rebuild import grade_id
 from autograder.sandbox import Workplace
 
 ROOT = Path(__file__).resolve().parent.parent
-QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "COURSE_DATA_DIR": os.environ.get("COURSE_DATA_DIR", "")}
 
 
 def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[str]:
@@ -86,7 +85,9 @@ def run(command: list[str], folder: Path) -> float:
         RuntimeError: with the end of what it wrote, where it failed.
     """
     start = time.monotonic()
-    environment = os.environ | {name: value for name, value in QUIET.items() if value}
+    # nbgrader looks for alembic on the path.
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": path}
     done = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False
     )
