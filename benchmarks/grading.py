@@ -18,6 +18,7 @@ import argparse
 import itertools
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -78,13 +79,13 @@ def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[st
     return students
 
 
-def run(command: list[str], folder: Path) -> float:
-    """Run a command and return its seconds.
+def run(command: list[str], folder: Path) -> tuple[float, float]:
+    """Run a command and return its seconds, on the clock and of the processors.
 
     Raises:
         RuntimeError: with the end of what it wrote, where it failed.
     """
-    start = time.monotonic()
+    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     # nbgrader looks for alembic on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     environment = os.environ | {"TF_CPP_MIN_LOG_LEVEL": "3", "PATH": path}
@@ -93,7 +94,9 @@ def run(command: list[str], folder: Path) -> float:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    return time.monotonic() - start
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return time.monotonic() - start, cpu
 
 
 def scores(url: str, lesson: Lesson) -> dict[str, float]:
@@ -102,8 +105,10 @@ def scores(url: str, lesson: Lesson) -> dict[str, float]:
         return {s.student_id: s.score for s in book.assignment_submissions(lesson.name)}
 
 
-def stock(lesson: Lesson, count: int, folder: Path, demos: bool) -> tuple[float, dict[str, float]]:
-    """Seconds and scores of `nbgrader autograde` with nbgrader's own settings."""
+def stock(
+    lesson: Lesson, count: int, folder: Path, demos: bool
+) -> tuple[float, float, dict[str, float]]:
+    """Seconds, seconds of processors, and scores of `nbgrader autograde` with nbgrader's own settings."""
     make_class(lesson, count, folder, demos)
     source = folder / "source" / lesson.name
     source.mkdir(parents=True)
@@ -116,8 +121,8 @@ def stock(lesson: Lesson, count: int, folder: Path, demos: bool) -> tuple[float,
     )
     nbgrader = [sys.executable, "-m", "nbgrader"]
     run([*nbgrader, "generate_assignment", lesson.name], folder)
-    seconds = run([*nbgrader, "autograde", lesson.name], folder)
-    return seconds, scores(gradebook_url(folder), lesson)
+    seconds, cpu = run([*nbgrader, "autograde", lesson.name], folder)
+    return seconds, cpu, scores(gradebook_url(folder), lesson)
 
 
 def _without_demos(notebook: NotebookNode) -> NotebookNode:
@@ -126,8 +131,10 @@ def _without_demos(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def ours(lesson: Lesson, count: int, folder: Path, workers: int) -> tuple[float, dict[str, float]]:
-    """Seconds and scores of `autograder grade`.
+def ours(
+    lesson: Lesson, count: int, folder: Path, workers: int
+) -> tuple[float, float, dict[str, float]]:
+    """Seconds, seconds of processors, and scores of `autograder grade`.
 
     A first submission is graded before the clock starts: how the lesson's known mistakes fail is
     found out then, once for each version of a lesson.
@@ -136,8 +143,8 @@ def ours(lesson: Lesson, count: int, folder: Path, workers: int) -> tuple[float,
     command = [str(Path(sys.executable).with_name("autograder")), "grade", lesson.name]
     command += ["--class", str(folder), "--json", "--workers", str(workers)]
     run([*command, "--student", students[0]], ROOT)
-    seconds = run([*command, "--force"], ROOT)
-    return seconds, scores(gradebook_url(folder), lesson)
+    seconds, cpu = run([*command, "--force"], ROOT)
+    return seconds, cpu, scores(gradebook_url(folder), lesson)
 
 
 def memory(lesson: Lesson, folder: Path, workers: int) -> float:
@@ -214,9 +221,9 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="grading-"))
     try:
         ready = statistics.median(ready_seconds())
-        own, own_scores = ours(lesson, count, folder / "ours", options.workers)
+        own, own_cpu, own_scores = ours(lesson, count, folder / "ours", options.workers)
         one, all_ = (memory(lesson, folder / "ours", number) for number in (1, options.workers))
-        plain, plain_scores = stock(lesson, count, folder / "stock", demos=False)
+        plain, plain_cpu, plain_scores = stock(lesson, count, folder / "stock", demos=False)
         result = {
             "lesson": lesson.name,
             "submissions": count,
@@ -225,17 +232,23 @@ def main() -> None:
             "stock_seconds_a_submission": round(plain / count, 2),
             "ratio": round(plain / own, 1),
             "same_scores": own_scores == plain_scores,
+            "autograder_cpu_seconds_a_submission": round(own_cpu / count, 2),
+            "stock_cpu_seconds_a_submission": round(plain_cpu / count, 2),
             "ready_seconds": round(ready, 3),
             "megabytes_with_one_worker": round(one),
             "megabytes_of_each_further_worker": round((all_ - one) / max(1, options.workers - 1)),
         }
         if options.stock_with_demos:
-            full, _ = stock(lesson, options.stock_with_demos, folder / "full", demos=True)
+            full, _, _ = stock(lesson, options.stock_with_demos, folder / "full", demos=True)
             seconds = full / options.stock_with_demos
             result["stock_with_all_cells_seconds_a_submission"] = round(seconds, 2)
             result["ratio_with_all_cells"] = round(seconds / (own / count), 1)
     finally:
         shutil.rmtree(folder)
+    for student in own_scores:
+        if own_scores[student] != plain_scores.get(student):
+            found = f"{own_scores[student]:g} and {plain_scores.get(student)} points"
+            print(f"{student}: {found}", file=sys.stderr)
     if options.json:
         print(json.dumps(result))
         return
