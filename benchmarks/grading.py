@@ -108,7 +108,7 @@ def scores(url: str, lesson: Lesson) -> dict[str, float]:
 def stock(
     lesson: Lesson, count: int, folder: Path, demos: bool
 ) -> tuple[float, float, dict[str, float]]:
-    """Seconds, seconds of processors, and scores of `nbgrader autograde` with nbgrader's own settings."""
+    """Seconds, seconds of processors, and scores of stock `nbgrader autograde`."""
     make_class(lesson, count, folder, demos)
     source = folder / "source" / lesson.name
     source.mkdir(parents=True)
