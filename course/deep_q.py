@@ -168,8 +168,8 @@ class DeepQNetwork(keras.Model):
 
     @classmethod
     def from_config(cls, config: dict) -> DeepQNetwork:
-        network = keras.saving.deserialize_keras_object(config.pop("network"))
-        return cls(network, **config)
+        network = keras.saving.deserialize_keras_object(config["network"])
+        return cls(**{**config, "network": network})
 
 
 def _transitions(data: dict | tuple[dict]) -> dict:
@@ -334,7 +334,11 @@ class Collector(keras.callbacks.Callback):
         self.returns: list[float] = []
 
     def play(self, steps: int, epsilon: float | None = None) -> None:
-        """Step all environments ``steps`` times; with ``epsilon=1`` no model is needed."""
+        """Step all environments ``steps`` times; with ``epsilon=1`` no model is needed.
+
+        Raises:
+            ValueError: a model would be needed, and ``fit`` has not given one yet.
+        """
         for _ in range(steps):
             self._step(self._choose(epsilon))
 
@@ -345,6 +349,8 @@ class Collector(keras.callbacks.Callback):
         if epsilon >= 1:
             values = np.zeros((self.envs.num_envs, self.envs.single_action_space.n))
         else:
+            if self.model is None:
+                raise ValueError("Before `fit` no model can choose: play(steps, epsilon=1.0).")
             values = self.model.values(self._observations)
         return epsilon_greedy(values, epsilon, self._rng)
 

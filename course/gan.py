@@ -124,8 +124,10 @@ class GAN(keras.Model):
             "discriminator_loss": discriminator_loss,
             **kwargs,
         }
-        self.g_optimizer = with_loss_scaling(self._parts_config["generator_optimizer"])
-        self.d_optimizer = with_loss_scaling(self._parts_config["discriminator_optimizer"])
+        # The model's own policy, as Keras's `compile` does it: it outlives saving and loading.
+        policy = self.dtype_policy
+        self.g_optimizer = with_loss_scaling(self._parts_config["generator_optimizer"], policy)
+        self.d_optimizer = with_loss_scaling(self._parts_config["discriminator_optimizer"], policy)
         self.g_optimizer.build(self.generator.trainable_variables)
         self.d_optimizer.build(self.discriminator.trainable_variables)
         self.generator_loss = generator_loss
@@ -255,7 +257,8 @@ def _check(generator: keras.Model, discriminator: keras.Model) -> None:
         if not part.built:
             raise ValueError(f"The {name} has not been built: give it an input shape.")
     made, wanted = generator.output_shape[1:], discriminator.input_shape[1:]
-    if made != wanted:
+    fits = (one == other or None in (one, other) for one, other in zip(made, wanted, strict=False))
+    if len(made) != len(wanted) or not all(fits):
         raise ValueError(f"The generator makes images {made}; the discriminator takes {wanted}.")
     last = discriminator.layers[-1]
     if getattr(last, "activation", None) is keras.activations.sigmoid:

@@ -10,19 +10,26 @@ import keras
 import tensorflow as tf
 
 
-def with_loss_scaling(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+def with_loss_scaling(
+    optimizer: keras.optimizers.Optimizer, policy: keras.DTypePolicy | None = None
+) -> keras.optimizers.Optimizer:
     """What ``compile`` does to its optimizer, for one that it does not see.
 
     Under ``mixed_float16`` small gradients would become zero, so the loss is multiplied by a large
     number first, and the gradients are divided by it. ``compile`` wraps its optimizer for that; an
     optimizer of a custom loop, or a GAN's second one, must be wrapped by hand.
 
+    Args:
+        optimizer: any.
+        policy: of the model that is trained; None takes the global one. They differ where a saved
+            model is loaded under another policy.
+
     Returns:
-        the optimizer, wrapped where the global dtype policy is ``mixed_float16``. Either way its
+        the optimizer, wrapped where the policy is ``mixed_float16``. Either way its
         ``scale_loss`` is to be called on the loss before gradients are taken.
     """
     scaled = keras.optimizers.LossScaleOptimizer
-    is_needed = keras.config.dtype_policy().name == "mixed_float16"
+    is_needed = (policy or keras.config.dtype_policy()).name == "mixed_float16"
     return scaled(optimizer) if is_needed and not isinstance(optimizer, scaled) else optimizer
 
 

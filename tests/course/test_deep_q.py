@@ -153,6 +153,9 @@ def test_tiny_gradients_survive_float16_because_the_loss_is_scaled(scaling):
 
 def test_saving_keeps_both_networks(tmp_path):
     agent = two_networks(double=True)
+    config = agent.get_config()
+    DeepQNetwork.from_config(config)
+    assert "network" in config
     agent.save(tmp_path / "agent.keras")
     loaded = keras.models.load_model(tmp_path / "agent.keras")
     assert loaded.td_targets(batch()).numpy() == pytest.approx([11, 10])
@@ -273,6 +276,13 @@ def test_environments_that_do_not_reset_are_refused():
     envs = gym.vector.SyncVectorEnv([Corridor], autoreset_mode=AutoresetMode.DISABLED)
     with pytest.raises(ValueError, match="do not reset"):
         Collector(envs, ReplayBuffer(4, (1,)))
+
+
+def test_playing_before_there_is_a_model_says_so():
+    collector = Collector(make_envs("CartPole-v1", 2), ReplayBuffer(10, (4,)), epsilon=0.5)
+    collector.play(1, epsilon=1.0)
+    with pytest.raises(ValueError, match="Before `fit`"):
+        collector.play(1)
 
 
 def test_epsilon_is_the_share_of_random_actions():

@@ -138,7 +138,7 @@ def test_every_optimizer_is_wrapped_where_it_must_be(policy):
 def test_tiny_gradients_survive_only_with_scaling(policy, name, scaling, monkeypatch):
     """The last layers' gradients are tiny: without scaling, zero in float16 and nothing moves."""
     if not scaling:
-        monkeypatch.setattr(module, "with_loss_scaling", lambda optimizer: optimizer)
+        monkeypatch.setattr(module, "with_loss_scaling", lambda optimizer, *_: optimizer)
     tiny = 1e-8
     keras.utils.set_random_seed(0)
     gan = GAN(*parts(), seed=0)
@@ -267,6 +267,20 @@ def test_saving_under_float16(policy, tmp_path):
     np.testing.assert_array_equal(gan.generate(5, seed=1), loaded.generate(5, seed=1))
 
 
+@float16
+def test_scaling_follows_the_model_and_not_the_policy_under_which_it_is_loaded(policy, tmp_path):
+    gan = make()
+    gan.fit(real_data(), verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    keras.config.set_dtype_policy("float32")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    assert loaded.generator.layers[0].compute_dtype == "float16"
+    for name in ("g_optimizer", "d_optimizer"):
+        old, new = getattr(gan, name).variables, getattr(loaded, name).variables
+        for one, other in zip(old, new, strict=True):
+            np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
 def test_loss_functions_of_ones_own_are_named_again_to_load(tmp_path):
     make(generator_loss=raw_logit, steps_per_execution=2).save(tmp_path / "gan.keras")
     names = {"raw_logit": raw_logit}
@@ -293,6 +307,13 @@ def test_compiling_again_with_another_loss_keeps_the_weights():
     assert not any(moved(before, values(gan.generator)))
     gan.fit(real_data(), verbose=0)
     assert any(moved(before, values(gan.generator)))
+
+
+def test_a_discriminator_of_images_of_any_size_fits():
+    generator, _ = parts()
+    anything = keras.Sequential([keras.Input((None, 1)), layers.GlobalAveragePooling1D()])
+    long = keras.Sequential([generator, layers.Reshape((4, 1))])
+    assert GAN(long, anything).generate(2).shape == (2, 4, 1)
 
 
 def test_what_does_not_fit_is_refused():
