@@ -122,10 +122,10 @@ def environment(isolated: bool) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "MPLBACKEND": "agg",
         "COURSE_DATA_DIR": str(data_dir()),
-        # More threads than cores only make several submissions at once slower.
-        "OMP_NUM_THREADS": "2",
-        "TF_NUM_INTEROP_THREADS": "2",
-        "TF_NUM_INTRAOP_THREADS": "2",
+        # Several submissions at once keep the cores busy; more threads would only wait.
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
     }
 
 

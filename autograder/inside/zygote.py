@@ -7,6 +7,7 @@ operation, so nothing but imports happens here.
 from __future__ import annotations
 
 import argparse
+import gc
 import io
 import json
 import os
@@ -32,6 +33,9 @@ def main() -> None:
     options = parser.parse_args()
     control = socket.socket(fileno=options.control)
     preload((*PRELOAD, "autograder.inside.answers", "autograder.inside.examiner"))
+    # The collector would write to every object, and each child get a copy of its own.
+    gc.collect()
+    gc.freeze()
     if sys.platform == "linux":
         confine.hide_memory()
     control.send(json.dumps({"ready": os.getpid()}).encode())

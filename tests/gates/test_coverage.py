@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder import coverage
+from autograder.lesson import all_lessons
 from autograder.errors import CourseError
 
 ROOT = Path(__file__).parents[2]
@@ -50,6 +51,13 @@ def test_map_names_every_section_in_the_articles_order():
 
 def test_all_articles_are_there():
     assert list(coverage.load(ROOT).articles) == [1, 2, 3, 4]
+
+
+def test_article_1_needs_no_lesson_outside_it():
+    path = coverage.load(ROOT).lessons_of(1)
+    lessons = {lesson.name: lesson for lesson in all_lessons(ROOT)}
+    outside = {name: set(lessons[name].header.needs) - path for name in path if name in lessons}
+    assert not any(outside.values()), outside
 
 
 def test_toy_is_covered(mapped_toy):

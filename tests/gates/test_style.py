@@ -9,14 +9,28 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 from autograder import style
+from autograder.lesson import all_lessons
+from autograder.thumbnails import thumbnail
 
 ROOT = Path(__file__).parents[2]
 ALT = "Accuracy rises from 0.1 to 0.9 within five epochs."
 PNG = "iVBORw0KGgo="
 
+# Of all notebooks together: a clone should be small, and quick to open.
+MAX_BYTES = 12_000_000
+
 
 def test_notebooks_of_the_course():
     assert style.check(ROOT) == []
+
+
+def test_notebooks_stay_small():
+    notebooks = [*ROOT.glob("solutions/*/*.ipynb"), *ROOT.glob("lessons/*/*.ipynb")]
+    assert sum(path.stat().st_size for path in notebooks) < MAX_BYTES
+
+
+def test_every_lesson_has_a_picture():
+    assert [lesson.name for lesson in all_lessons(ROOT) if thumbnail(lesson) is None] == []
 
 
 def test_toy(toy):
