@@ -9,7 +9,7 @@
 #     summary: You train two networks against each other until one of them writes digits, then make it fail in the two ways for which such training is known, and measure both.
 #     part: VI Generative adversarial networks
 #     minutes: 65
-#     minutes_reading: 13
+#     minutes_reading: 12
 #     objectives:
 #     - say what a generator and a discriminator are for, and write their losses so that they stay finite
 #     - carry out one round of adversarial training by hand, and say which weights each step may move
@@ -33,10 +33,10 @@
 # # Generative adversarial networks
 #
 # Nobody can write down what makes a picture look like a handwritten digit. Yet a network can learn to draw
-# digits that nobody wrote, from a second network that does nothing but try to find it out.
+# digits that nobody wrote, from a second network whose only task is to tell them from real ones.
 #
 # You will train such a pair, carry out its steps by hand, measure what it makes with something better than a
-# glance, and then break it in the two ways for which this kind of training is known. About 13 minutes to read and
+# glance, and then break it in the two ways for which this kind of training is known. About 12 minutes to read and
 # run, of which half a minute is waiting; 65 with the four exercises.
 
 # %%
@@ -58,8 +58,9 @@ LN2 = float(np.log(2))
 
 
 # %% [markdown]
-# First the finished thing. Pixels are scaled to lie between −1 (paper) and 1 (ink). Two small networks are
-# defined, both of dense layers only. What each does is the subject of the next sections.
+# First the finished thing. Pixels lie between −1 (paper) and 1 (ink). There are two small networks of dense layers;
+# what each is for follows below. `LeakyReLU` is a ReLU that lets a fifth of each negative value through, so that no
+# unit stops passing gradients on.
 
 
 # %%
@@ -87,8 +88,7 @@ def build_discriminator(units=128, dropout=0.3):
 
 
 # %% [markdown]
-# And trained. `GAN` is the course's class for such pairs; twenty steps at a time keep Keras's own work between
-# steps small.
+# `GAN`, the course's class for such pairs, trains them. (Twenty steps at a time spare Keras work between the steps.)
 
 # %% tags=["demo"]
 train_images, train_labels = load_digits("train")
@@ -126,7 +126,7 @@ generated = snapshots[150]
 # Three of these six rows were written by people, and three by the network. *Which?*
 
 # %% tags=["demo"]
-by_people = [1, 4, 5]
+by_people = np.random.default_rng(43).permutation(6)[:3]
 fig, axes = plt.subplots(6, 12, figsize=(6.4, 3.5))
 for row in range(6):
     source = test_images if row in by_people else generated
@@ -147,21 +147,19 @@ plots.show(
 # ## What generative models are for
 #
 # Most lessons so far ask for a label, given the data. A **generative model** makes new data that could have
-# come from the same source. Text, speech, music and pictures on demand come from such models: the assistants
-# that answer in sentences generate text, and the programs that draw from a description join a model of language with one of
-# images. Less visible uses are samples for rare cases, sharper versions of coarse pictures, the style of one picture on the
-# content of another, and simulations where the real experiment is dear.
+# come from the same source. Assistants that answer in sentences generate text; programs that draw from a description
+# join a model of language with one of images. Less visible uses are samples for rare cases, sharper versions of coarse
+# pictures, the style of one picture on the content of another, and simulations where the real experiment is dear.
 #
-# It is harder than naming. A classifier has one right answer to hit; here infinitely many outputs are right, and a
-# pixel-by-pixel comparison with any one of them is wrong: the mean of all digits is close to each, and looks like none.
+# It is harder than naming. A classifier has one right answer to hit; here infinitely many outputs are right, and to compare
+# pixel by pixel with any one of them would punish all the others.
 
 # %% [markdown]
 # ## Real digits, and a judge that counts
 #
-# The data are the 1,297 training images of `digits`: real, written by 13 people, 8 × 8 pixels. To speak
-# about thousands of pictures without looking at each, we need a measure. A small classifier, the **judge**, learns the
-# ten labels from real images. It never takes part in the game, and says two things about generated ones: which digit, and how
-# sure it is.
+# The data are the 1,297 training images of `digits`: real, 8 × 8 pixels. To speak about thousands of pictures without
+# looking at each, we need a measure. A small classifier, the **judge**, learns the ten labels from real images. It never
+# takes part in the game, and says two things about a generated image: which digit it is, and how sure it is of that.
 
 # %% tags=["demo"]
 judge = keras.Sequential(
@@ -213,20 +211,20 @@ print("sureness on the mixture's digits above .94:", sureness(sampled) > 0.94)
 print("sureness on static, which shows nothing, above .5:", sureness(static) > 0.5)
 
 # %% [markdown]
-# Two things to keep in mind for later. On images this small a mixture from the nineteen-nineties is a serious opponent. And the judge
-# has ten words and no word for "none of these", so it is rather sure about static too: high sureness is necessary for good
-# digits, and proves nothing on its own.
+# Two things to keep in mind. On images this small a mixture, much older than deep learning, is a serious opponent. And
+# the judge has ten words and no word for "none of these", so it is rather sure about static too: high sureness is
+# necessary for good digits, and proves nothing on its own.
 
 # %% [markdown]
 # ## A critic instead of a teacher
 #
-# Suppose we want pictures of cats. One could let a network draw, have people say "good" or "bad", and use their answers as
-# reward. It would learn, at the pace of people who look at pictures, one by one, for millions of pictures.
+# Suppose we want pictures of cats. One could let a network draw, have people say "good" or "bad", and learn from their
+# answers, at the pace of people who look at millions of pictures, one by one.
 #
 # The idea of 2014 was to replace these people by a second network. It sees real cats and drawn ones, and learns to tell
-# them apart. Unlike a person it answers in microseconds. And unlike a person it can be differentiated: backpropagation through it
-# says, for each pixel of the drawing, in which direction it should change to look more real. That is a far richer signal than "good" or
-# "bad". Nobody defines what a cat looks like; whatever still tells drawn from real is what the critic looks for next.
+# them apart. Unlike a person it is fast, and it can be differentiated: backpropagation through it says, for each pixel of
+# the drawing, in which direction it should change to look more real. That tells far more than "good" or "bad". Nobody
+# defines what a cat looks like; whatever still tells drawn from real is what the critic looks for next.
 
 # %% [markdown]
 # ## A generator and a discriminator
@@ -236,7 +234,7 @@ print("sureness on static, which shows nothing, above .5:", sureness(static) > 0
 # | **generator** $G$ | noise $\mathbf{z}$, here 16 numbers from a normal distribution | an image $G(\mathbf{z})$ | to have it taken for real |
 # | **discriminator** $D$ | an image, real or generated | a **logit**: positive for real, negative for generated | to be right |
 #
-# The noise is where variety comes from: other numbers, another digit. The logit $\ell$ becomes the probability that an image is real through
+# Variety comes from the noise: other numbers, another digit. The logit $\ell$ becomes the probability that an image is real through
 # $\sigma(\ell) = 1/(1 + e^{-\ell})$. Each network has a loss of its own, and they pull in opposite directions. For a batch of $n$
 # real images with logits $r_i$ and $n$ generated ones with logits $f_i$:
 #
@@ -260,7 +258,7 @@ print(f"ln 2:          {LN2:.3f}")
 # images, so take each mean over its own. Return two numbers, $L_D$ and $L_G$, in this order.
 #
 # Logits far from zero are common here: a discriminator can be *very* sure. In float32 $e^{100}$ is infinite, and $\ln 0$ too. The losses must be
-# right at logits of ±1000. What helps is to write each logarithm without $\sigma$:
+# right at logits of ±1000. It helps to write each logarithm without $\sigma$:
 #
 # $$-\ln \sigma(\ell) = \ln(1 + e^{-\ell}), \qquad -\ln\bigl(1 - \sigma(\ell)\bigr) = \ln(1 + e^{\ell})$$
 #
@@ -299,8 +297,8 @@ for real_count, fake_count, shift in [(6, 6, 0.0), (3, 9, 2.0), (8, 2, -1.5)]:
     want_g = -np.log(on_fake).mean()
     case = f"{real_count} real and {fake_count} generated images"
     assert np.isclose(got[0], want_d, atol=1e-4), (
-        f"{case}: the discriminator's loss should be {want_d:.3f}, got {got[0]:.3f}. It is small where real images have "
-        "large logits and generated ones small; each kind counts one half, however many there are."
+        f"{case}: the discriminator's loss, the first number, should be {want_d:.3f}, got {got[0]:.3f}. It is small where "
+        "real images have large logits and generated ones small; each kind counts one half, however many there are."
     )
     assert np.isclose(got[1], want_g, atol=1e-4), (
         f"{case}: the generator's loss should be {want_g:.3f}, got {got[1]:.3f}. It is small where generated "
@@ -324,7 +322,7 @@ for real, fake, want in [
     )
     assert np.allclose(got, want, atol=1e-3), (
         f"Real logits of {real}, generated ones of {fake}: expected about {want}, got {np.round(got, 3).tolist()}. "
-        "A loss that is cut off at some value has no slope there any more."
+        "If only this test fails: a loss that is cut off at some value has no slope there any more."
     )
 ### END HIDDEN TESTS
 
@@ -361,6 +359,13 @@ def gan_losses(real_logits, fake_logits):
 
 
 # %% tags=["misconception"]
+# The two numbers come back in the wrong order: the generator's loss first.
+def gan_losses(real_logits, fake_logits):
+    on_real, on_fake = np.logaddexp(0, -real_logits), np.logaddexp(0, fake_logits)
+    return np.mean(np.logaddexp(0, -fake_logits)), (np.mean(on_real) + np.mean(on_fake)) / 2
+
+
+# %% tags=["misconception"]
 # Real and generated are swapped in the discriminator's loss.
 def gan_losses(real_logits, fake_logits):
     on_real, on_fake = np.logaddexp(0, real_logits), np.logaddexp(0, -fake_logits)
@@ -393,9 +398,9 @@ def gan_losses(real_logits, fake_logits):
 # 3. The **discriminator's** weights move a little, so that it tells them apart better. The generator's stay.
 # 4. The **generator's** weights move a little, so that the discriminator is fooled more. The discriminator's stay.
 #
-# Here they are in TensorFlow. A `GradientTape` records what is computed inside its block, and
-# afterwards gives the derivative of a result by any weights. Note in step 4 what the gradient flows through and what it changes: *through* the
-# discriminator, *to* the generator.
+# Here they are in TensorFlow. A `GradientTape` records what is computed inside its block, and afterwards gives the
+# derivative of a result by any weights. Note step 4: the gradient flows *through* the discriminator *to* the generator,
+# and changes the generator alone.
 
 # %% tags=["demo"]
 by_hand = build_generator(), build_discriminator()
@@ -433,7 +438,7 @@ print("and above it in the last 40:", rounds[-40:, 1].mean() > LN2)
 
 # %% [markdown]
 # The generator is in front at first: a discriminator that knows nothing is easily fooled, even by blots. Then the discriminator
-# catches up, and neither of them wins. That is what should happen.
+# catches up.
 #
 # ### Exercise 2: one round, and nothing else moves
 #
@@ -443,8 +448,8 @@ print("and above it in the last 40:", rounds[-40:, 1].mean() > LN2)
 # - the discriminator takes one step down `discriminator_loss`, on `real` and on what the generator makes of `noise`;
 # - the generator takes one step down `generator_loss`, with the same `noise`, as judged by the discriminator *after* its step.
 #
-# Return both models, `(generator, discriminator)`. They have no dropout, so `training` does not matter here. A weight `w` of a model is changed by
-# `w.assign_sub(step)`, and `keras.optimizers.SGD(rate)` does the same with `apply_gradients`.
+# Return both models, `(generator, discriminator)`, as trainable as they came. They have no dropout, so `training` does not
+# matter here. `w.assign_sub(step)` changes a weight `w`; `keras.optimizers.SGD(rate)` does so with `apply_gradients`.
 
 
 # %%
@@ -460,8 +465,8 @@ def tiny_pair(seed):
 
 
 def weights_of(model):
-    """All trainable weights of a model in one vector."""
-    return np.concatenate([weight.numpy().ravel() for weight in model.trainable_variables])
+    """All weights of a model in one vector."""
+    return np.concatenate([weight.numpy().ravel() for weight in model.weights])
 
 
 # %% grade_id="play_round" solution=true
@@ -495,6 +500,10 @@ for name, model, old in zip(["generator", "discriminator"], result, before, stri
         f"The {name} has {new.size} weights, should be {old.size}: order?"
     )
     assert not np.allclose(new, old), f"The {name} has not moved."
+    assert model.trainable_variables, (
+        f"The {name} came back frozen, and would never learn again. Who moves is decided by whose "
+        "gradients are taken: nothing needs to be frozen."
+    )
 
 # %% grade_id="play_round_discriminator" points=2
 # Hidden tests: is the discriminator where one step of its own loss takes it?
@@ -535,8 +544,8 @@ for seed, rate in [(3, 0.5), (4, 1.0), (5, 0.2)]:
     got = weights_of(play_round(*tiny_pair(seed), real, noise, rate)[0])
     off = np.abs(got - (weights_of(generator) - step)).max() / np.abs(step).max()
     assert off < 0.01, (
-        f"rate {rate}: the generator is off by {off:.0%} of a step. It moves once, down its own loss, judged by "
-        "the discriminator as it is after its step; the discriminator's step must leave it alone."
+        f"rate {rate}: the generator is off by {off:.0%} of a step. It moves once, down `generator_loss`, with "
+        "the same noise, judged by the discriminator as it is after its step; the discriminator's step must leave it alone."
     )
 ### END HIDDEN TESTS
 
@@ -599,6 +608,39 @@ def play_round(generator, discriminator, real, noise, rate):
     return generator, discriminator
 
 
+# %% tags=["misconception"]
+# The discriminator is frozen for the generator's step, and comes back frozen.
+def play_round(generator, discriminator, real, noise, rate):
+    with tf.GradientTape() as tape:
+        loss = discriminator_loss(discriminator(real), discriminator(generator(noise)))
+    weights = discriminator.trainable_variables
+    for weight, slope in zip(weights, tape.gradient(loss, weights)):
+        weight.assign_sub(rate * slope)
+    discriminator.trainable = False
+    with tf.GradientTape() as tape:
+        loss = generator_loss(discriminator(generator(noise)))
+    weights = generator.trainable_variables
+    for weight, slope in zip(weights, tape.gradient(loss, weights)):
+        weight.assign_sub(rate * slope)
+    return generator, discriminator
+
+
+# %% tags=["misconception"]
+# The generator's step takes noise of its own, not the noise that was given.
+def play_round(generator, discriminator, real, noise, rate):
+    with tf.GradientTape() as tape:
+        loss = discriminator_loss(discriminator(real), discriminator(generator(noise)))
+    weights = discriminator.trainable_variables
+    for weight, slope in zip(weights, tape.gradient(loss, weights)):
+        weight.assign_sub(rate * slope)
+    with tf.GradientTape() as tape:
+        loss = generator_loss(discriminator(generator(tf.random.normal(noise.shape))))
+    weights = generator.trainable_variables
+    for weight, slope in zip(weights, tape.gradient(loss, weights)):
+        weight.assign_sub(rate * slope)
+    return generator, discriminator
+
+
 # %% tags=["alternative"]
 # Two optimizers apply the steps, and generated images are made once, outside of the first tape.
 def play_round(generator, discriminator, real, noise, rate):
@@ -634,11 +676,10 @@ def play_round(generator, discriminator, real, noise, rate):
 # %% [markdown]
 # ### The same as a class
 #
-# `GAN` in `course/gan.py` puts these steps into the `train_step` of a Keras model. With that `fit`, callbacks, progress, `evaluate` and saving work as
-# everywhere else. The class adds what is easily forgotten: each network has an optimizer of its own; under `mixed_float16`, the
-# arithmetic of fast GPUs, *both* losses are scaled so that small gradients do not vanish; the losses themselves are computed in
-# float32; and what it reports is averaged over the epoch. Each step draws fresh noise. The first cells of this lesson used it. Here is what became of
-# ten noise vectors on the way.
+# `GAN` in `course/gan.py`, which the first cells used, puts these steps into the `train_step` of a Keras model, so that `fit`,
+# callbacks, `evaluate` and saving work as everywhere else. It adds what is easily forgotten: an optimizer for each network,
+# losses in float32, and, under `mixed_float16`, the arithmetic of fast GPUs, a scale on *both* losses, so that small gradients
+# do not vanish. Each step draws fresh noise. Here is what became of ten noise vectors on the way.
 
 # %% tags=["demo"]
 fig, axes = plt.subplots(5, 10, figsize=(6.4, 3.6))
@@ -650,16 +691,19 @@ for (epoch, images), row in zip(snapshots.items(), axes, strict=True):
     label = f"epoch {epoch}" if epoch else "untrained"
     row[0].set_ylabel(label, rotation=0, ha="right", va="center", fontsize=11)
 fig.suptitle(
-    "The same ten noise vectors: blots, then strokes, then digits", x=0.01, ha="left", fontsize=12
+    "The same ten noise vectors: one blot, then strokes, then digits",
+    x=0.01,
+    ha="left",
+    fontsize=12,
 )
 plots.show(
     fig,
     alt="""A grid of images: ten noise vectors in columns, rows for the untrained generator and for 5, 20, 50 and 150
-    epochs. Grey speckle turns into dark blots, then into strokes, and into readable digits in the last row.""",
+    epochs. Grey speckle turns into one dark blot for all ten, then into strokes, and into readable digits in the last row.""",
 )
 
 # %% [markdown]
-# A vector does not keep its digit; the generator rearranges its map of noise as it goes. And the losses? In most of this course a falling loss
+# A vector does not keep its digit; the generator rearranges its map of noise as it goes. And the losses? Elsewhere a falling loss
 # means progress. *Draw in your mind the two curves that belong to the grid above.*
 
 # %% tags=["demo"]
@@ -667,7 +711,7 @@ fig, axis = plt.subplots()
 axis.plot(history["d_loss"], color=plots.BLUE, label="discriminator")
 axis.plot(history["g_loss"], color=plots.ORANGE, label="generator")
 axis.axhline(LN2, color=plots.BLACK, lw=1, ls="--", label="ln 2: cannot tell")
-axis.set(xlabel="epoch", ylabel="loss (nats)", ylim=(0, None))
+axis.set(xlabel="epoch", ylabel="loss", ylim=(0, None))
 axis.legend()
 axis.set_title("After the first epochs the losses say nothing")
 plots.show(
@@ -677,8 +721,9 @@ plots.show(
 )
 
 # %% [markdown]
-# Both stay near ln 2, while the grid gets better and better. Each loss is measured against an opponent who improves as well, so it is like a tennis player's share of
-# won points: level between two beginners and between two champions. Progress has to be measured from outside.
+# Both stay near ln 2, while the grid gets better and better. Each loss is measured against an opponent who improves as well,
+# like a tennis player's share of won points: level between two beginners and between two champions. Progress has to be
+# measured from outside.
 
 # %% [markdown]
 # ## How many kinds does it make?
@@ -688,8 +733,8 @@ plots.show(
 #
 # $$s_c = \frac{1}{n}\sum_{i=1}^{n} p_i(c), \qquad H = -\sum_{c} s_c \ln s_c, \qquad N_{\text{eff}} = e^{H}$$
 #
-# $H$ is the **entropy** of the shares. $N_{\text{eff}}$, the **effective number of classes**, puts it into a unit that one can picture: if $k$ classes share the
-# images equally, it is exactly $k$. If one class has nearly everything, it is little more than 1, even if all others occur now and then.
+# $H$ is the **entropy** of the shares. $N_{\text{eff}}$ is the **effective number of classes**: if $k$ classes share the images
+# equally, it is exactly $k$. If one class has nearly everything, it is little more than 1, even if all others occur now and then.
 #
 # ### Exercise 3: the effective number of classes
 #
@@ -800,9 +845,9 @@ def coverage(probabilities):
 
 
 # %% [markdown]
-# Now the generator of the first page. Four questions: does it make all ten digits, equally often, as well as the mixture does, and does it
-# only repeat what it has seen? For the last one we measure how far each generated image lies from the closest training image,
-# and compare with *unseen real* digits: a copier would be much closer. *What do you expect?*
+# Now the generator of the first page. Does it make all ten digits, as convincingly and as variedly as the mixture does, or does it
+# only repeat what it has seen? For the last question we measure how far each generated image lies from the closest training
+# image, and compare with *unseen real* digits: a copier would be much closer. *What do you expect?*
 
 # %% tags=["demo"]
 from sklearn.neighbors import NearestNeighbors
@@ -830,11 +875,10 @@ def variety(images):
 # %% tags=["demo", "nbval-check-output"]
 names = ask_judge(generated).argmax(axis=1)
 shares = np.bincount(names, minlength=10) / len(names)
-# 20 seeds: effective classes 9.5 to 9.9, rarest share .03 to .08, sureness .89 to .92, the
-# mixture .96 to .97; variety .83 to 1.00 of real digits', the mixture .66 to .67.
+# 20 seeds: effective classes 9.5 to 9.9, sureness .89 to .92, the mixture .96 to .97; variety
+# .83 to 1.00 of real digits', the mixture .66 to .67.
 print("digits that make up more than 1 %:", np.sum(shares > 0.01), "of 10")
 print("effective classes above 8:", effective_classes(generated) > 8)
-print("its rarest digit, share below .09:", shares.min() < 0.09)
 print("sureness above .86:", sureness(generated) > 0.86)
 print("and below the mixture's:", sureness(generated) < sureness(sampled))
 copies = distance(generated) / distance(test_images)
@@ -844,7 +888,7 @@ print("variety within a digit, to that of real ones, between .75 and 1.1:", 0.75
 print("and more than the mixture's:", variety(generated) > variety(sampled))
 
 # %% [markdown]
-# And what the losses did not tell:
+# And the losses, meanwhile?
 
 # %% tags=["demo", "nbval-check-output"]
 late = np.abs(np.subtract(history["d_loss"][19::10], history["d_loss"][-1]))
@@ -853,10 +897,10 @@ gain = effective_classes(snapshots[150]) - effective_classes(snapshots[20])
 print("with more effective classes at the end than then:", gain > 0)
 
 # %% [markdown]
-# It makes all ten, and it does not copy: it strays farther from the training images than real digits do, which also means that some of what it draws is
-# no digit at all. The mixture of clouds, fitted in a blink, convinces the judge *more*; its digits are closer to the average of their kind, with less
-# variety than the network's. On 64 pixels and 1,300 images one would begin with the mixture, and might end there. It does not carry over: a photograph has a
-# million pixels, in which neither clouds nor distances between pixels mean much, and that is where adversarial training made the first sharp faces.
+# It makes all ten, and it does not copy: it strays farther from the training images than real digits do, and some of what it
+# draws is no digit at all. The mixture, fitted in a blink, convinces the judge *more*, with less variety within a digit.
+# On 64 pixels and 1,300 images one would begin with the mixture, and might end there. It does not carry over: in a photograph's
+# million pixels neither clouds nor distances mean much, and there adversarial training made the first sharp faces.
 
 # %% [markdown]
 # ## A discriminator that gets too good
@@ -874,18 +918,18 @@ print("generated images that it takes for real:", f"{np.mean(found_out > 0):.0%}
 print("its mean logit for them, below -4:", found_out.mean() < -4)
 
 # %% [markdown]
-# It is right about everything. What does the generator learn from it now? The first form of the game, in which one player wins exactly what the
-# other loses, lets it minimise $\ln(1 - \sigma(f))$: the term in $L_D$ that depends on it, with its sign turned. This is called the
-# **saturating** loss. The one in exercise 1, $-\ln \sigma(f)$, is the **non-saturating** one. Both fall when $f$ rises. How steeply is what matters,
-# since backpropagation multiplies everything that reaches the generator's weights by this slope.
+# It catches every fake. What does the generator learn from it now? The first form of the game, in which one player wins what the
+# other loses, lets it minimise $\ln(1 - \sigma(f))$: the term of $L_D$ that depends on it, with its sign turned. This is called the
+# **saturating** loss. The one in exercise 1, $-\ln \sigma(f)$, is the **non-saturating** one. Both fall when $f$ rises. How steeply
+# matters, since backpropagation multiplies everything that reaches the generator's weights by this slope.
 #
 # ### Exercise 4: what the generator hears
 #
 # Complete `logit_slopes(logits)` for an array of logits of generated images, of any shape. Return two arrays of the same shape: the derivatives, at each
 # logit $\ell$, of
 #
-# - the saturating loss of one image, $\ln\bigl(1 - \sigma(\ell)\bigr)$,
-# - the non-saturating loss of one image, $-\ln \sigma(\ell)$,
+# - the saturating loss of this one image, $\ln\bigl(1 - \sigma(\ell)\bigr)$,
+# - the non-saturating loss of this one image, $-\ln \sigma(\ell)$,
 #
 # with respect to $\ell$. Work them out with the chain rule; $\sigma'(\ell) = \sigma(\ell)\,(1 - \sigma(\ell))$ makes both short. Keras has
 # `keras.ops.sigmoid`.
@@ -909,7 +953,7 @@ assert result[0].shape == result[1].shape == (3, 1), (
 )
 assert np.allclose(result, -0.5), (
     f"At a logit of 0 both slopes are -0.5; got {result[0][0, 0]:.3f} and {result[1][0, 0]:.3f}. Both losses fall when the "
-    "logit rises, and the derivative is one with respect to the logit, not to the probability."
+    "logit rises; the derivative is that of each image's own loss, not of a mean, and with respect to the logit, not to the probability."
 )
 
 # %% grade_id="logit_slopes_values" points=2
@@ -956,6 +1000,13 @@ def logit_slopes(logits):
 def logit_slopes(logits):
     real = 1 / (1 + np.exp(-logits))
     return real, 1 - real
+
+
+# %% tags=["misconception"]
+# The mean over all images is differentiated, so every slope is divided by their number.
+def logit_slopes(logits):
+    real = 1 / (1 + np.exp(-logits))
+    return -real / real.size, (real - 1) / real.size
 
 
 # %% tags=["alternative"]
@@ -1047,22 +1098,21 @@ print(
 print("saturating, Adam, more than 90 %:", share_that_passes(saturating_loss, adam(1e-3)) > 0.9)
 
 # %% [markdown]
-# With the saturating loss the generator is found out, is told nothing, and stays where it is. The other loss is steep just there. The last line is
-# worth a thought: Adam divides each gradient by its own usual size, so it hardly notices that all of them became small. Such a failure may be hidden by
-# the optimizer. It comes back where small gradients are lost on the way, as in float16 without loss scaling.
+# With the saturating loss the generator is found out, is told nothing, and stays where it is. The other loss is steep just there.
+# The last line is worth a thought: Adam divides each gradient by its own usual size, so it hardly notices that all of them became
+# small. An optimizer can hide such a failure, until small gradients are lost on the way, as in float16 without loss scaling.
 #
-# Passing a discriminator that waits is no art, by the way. What passes here are images that this one network has a weakness for, not digits. The
-# opponent has to keep learning.
+# To pass a discriminator that waits is no art, by the way: it takes images for which this one network has a weakness, not digits.
 
 # %% [markdown]
 # ## One digit is enough to fool it
 #
-# The opposite fault. The generator's loss asks that each image looks real. *Nothing in it asks that the images differ.* Suppose one 7 happens to
-# pass a little better than the rest. A fast generator may turn all its noise into that 7 before the discriminator has noticed. This is **mode collapse**; a mode is
-# a peak of the data's distribution, such as one digit.
+# The opposite fault. The generator's loss asks that each image looks real. *Nothing in it asks that the images differ.* Suppose one 7
+# happens to pass a little better than the rest. A fast generator may turn all its noise into that 7 before the discriminator has
+# noticed. This is **mode collapse**; a mode is a peak of the data's distribution, such as one digit.
 #
-# We bring it about by one change: the generator's learning rate is twice what it was, the discriminator's half. *When the discriminator
-# at last learns that this 7 is a fake, what will the generator do?*
+# We bring it about with the learning rates: the generator's is doubled, the discriminator's halved. *When the discriminator at
+# last learns that this 7 is a fake, what will the generator do?*
 
 # %% tags=["demo"]
 collapsed = GAN(build_generator(), build_discriminator())
@@ -1109,20 +1159,20 @@ print("its loss was like the healthy generator's, within .2:", apart < 0.2)
 print("effective classes after 60 epochs with equal rates, above 7:", effective_classes(after) > 7)
 
 # %% [markdown]
-# One shape, more or less a digit, for most noise vectors; and ten epochs later another. The discriminator runs after it: no sooner has it learned
-# that this one is a fake than the generator is elsewhere. (The healthy pair passed through the same at the start: look at its row for epoch 5.) Note the third
-# line: by its own loss the collapsed generator does about as well as the healthy one. Nobody who watches the curves would stop it; a look at ten images of
-# one batch, or a number as in exercise 3, shows it at once.
+# One shape, more or less a digit, for most noise vectors; and ten epochs later another. No sooner has the discriminator learned that
+# this one is a fake than the generator is elsewhere. (The healthy pair passed through the same at the start: look at its row for
+# epoch 5.) Note the third line: by its own loss the collapsed generator does about as well as the healthy one. Nobody who watches the
+# curves would stop it; a look at ten images, or a number as in exercise 3, shows it at once.
 #
-# What helped here was plain: equal learning rates, and it recovered. In general there is a bag of remedies and no cure: let the discriminator see whole batches,
-# so that sameness itself gives a fake away; more steps for the discriminator; penalties that keep its slopes moderate; other losses, such as
-# the Wasserstein distance; averages of the generator's weights. Training such pairs remains touchy, and the choice of rates takes a good part of the time.
+# Equal learning rates mended it here. In general there is a bag of remedies and no cure: let the discriminator see whole
+# batches, so that sameness itself gives a fake away; more steps for it; penalties that keep its slopes moderate; other losses, such
+# as the Wasserstein distance; averages of the generator's weights. Training such pairs remains touchy.
 
 # %% [markdown]
 # ## A walk through the noise
 #
-# What lies *between* two noise vectors? If the generator had memorised single images, we should see jumps. We go from one vector to another on a
-# straight line and look at six stops.
+# What lies *between* two noise vectors? If the generator had memorised single images, we should see jumps. We go from one vector to
+# another on a straight line, with six stops between.
 
 # %% tags=["demo"]
 rng = np.random.default_rng(4)
@@ -1170,16 +1220,27 @@ print(f"variety within a digit: {variety(cheat):.3f}")
 print(f"distance to the training images: {distance(cheat):.3f}")
 
 # %% [markdown]
-# Full marks for ten stolen pictures. A judge counts what it has names for: it knows ten digits, not the thousand ways to write a 4. Collapse *within* a
-# class needs another number (variety), and theft yet another (distance). The same holds for the scores that are published for
-# generated photographs.
+# Full marks for ten stolen pictures. A judge counts what it has names for: it knows ten digits, not the thousand ways to write a 4.
+# Collapse *within* a class needs another number (variety), and theft yet another (distance). So do the scores that are
+# published for generated photographs.
 #
-# Second, look back at the shares. The data hold about a tenth of each digit; the healthy generator's rarest digit came out below .09, with nobody having asked for
-# that. Whatever is harder to draw, or easier to find out, is drawn less. With digits that is a blemish. Where the images are faces, and are meant to
-# train or test another model, it is a group of people that becomes rarer than it was, and no loss says so. Lesson 25 measures that with data that are skewed to begin with.
+# Second, the shares. The data hold about a tenth of each digit. *Does the healthy generator keep to that?* Even a fair one would miss it
+# a little, by chance, so we draw ten thousand images and compare with ten thousand fair throws.
+
+# %% tags=["demo", "nbval-check-output"]
+many = np.bincount(ask_judge(gan.generate(10_000, seed=2)).argmax(axis=1), minlength=10)
+fair = np.random.default_rng(0).multinomial(10_000, np.full(10, 0.1))
+# 20 seeds: 1.5 to 7.3; the rarest digit was the 1 in 12 of them and the 8 in 6.
+print("its commonest digit to its rarest, more than 1.2 to 1:", many.max() / many.min() > 1.2)
+print(f"fair throws, by chance: {fair.max() / fair.min():.1f} to 1")
+
+# %% [markdown]
+# It does not, and nobody asked for that. Whatever is harder to draw, or easier to find out, is drawn less. With digits that is a
+# blemish. Where the images are faces, and are meant to train or test another model, it is a group of people that becomes rarer than
+# it was, and no loss says so. Lesson 25 measures that with data that are skewed to begin with.
 #
-# Third, the same twenty lines learn faces as readily as digits. Who trains such a model answers for whose pictures it has been fed, and for what it shows to people who
-# take it for a photograph. That, too, is lesson 25.
+# Third, the same few lines learn faces as readily as digits. Who trains such a model answers for whose pictures it has been fed, and
+# for what it shows to people who take it for a photograph. That, too, is lesson 25.
 
 # %% [markdown]
 # ## Where to go on
@@ -1190,13 +1251,13 @@ print(f"distance to the training images: {distance(cheat):.3f}")
 # 2. Take the dropout out of the discriminator and pass `validation_data=(test_images,)` to `fit`. From which epoch on does it know the training images by heart?
 # 3. Let the generator's rate grow from 1e-3 to 2e-3, and the discriminator's fall to 5e-4, in small steps. Is there a sharp edge at which variety is lost?
 #
-# To read: Goodfellow and others (2014), *Generative Adversarial Nets*, which is eight pages and has both losses; Radford, Metz and Chintala (2016), *Unsupervised
-# Representation Learning with Deep Convolutional Generative Adversarial Networks*, for networks that work on pictures; Heusel and others (2017), *GANs Trained by a Two
-# Time-Scale Update Rule*, on rates and on a better judge.
+# To read: Goodfellow and others (2014), *Generative Adversarial Nets*, which is short and has both losses; Radford, Metz and Chintala
+# (2016), *Unsupervised Representation Learning with Deep Convolutional Generative Adversarial Networks*, for networks that work on
+# pictures; Heusel and others (2017), *GANs Trained by a Two Time-Scale Update Rule*, on rates and on a better judge.
 #
 # ### At full size
 #
-# `mnist` holds 60,000 digits of 28 × 28 pixels, 11 MB. The same call takes it once it has been downloaded.
+# `mnist` holds 60,000 training digits of 28 × 28 pixels, 11 MB. The same call takes it once it has been downloaded.
 
 # %% tags=["demo"]
 try:
@@ -1207,7 +1268,7 @@ except datasets.DatasetNotDownloadedError as error:
     print(error)
 
 # %% [markdown]
-# What changes: the networks become convolutional. The generator starts from noise as 7 × 7 × 128 numbers and doubles its size twice with `layers.Conv2DTranspose(..., strides=2)`, with batch
-# normalisation between; the discriminator goes the other way with strided `layers.Conv2D` and ends in one logit. That needs a GPU and some minutes. There, `course.setup(precision="auto")` computes in
-# float16, and `GAN` scales both losses. Keep the last layers in float32, as here. The judge must be trained anew on the real `mnist`; effective classes, variety and
-# distance work as they are, though distances between pixels mean less the larger the image is.
+# What changes: the networks become convolutional. The generator makes 7 × 7 × 128 numbers of the noise and doubles their size twice
+# with `layers.Conv2DTranspose(..., strides=2)`, with batch normalisation between; the discriminator goes the other way with strided
+# `layers.Conv2D` and ends in one logit. That needs a GPU and some minutes. There `course.setup(precision="auto")` computes in
+# float16, and `GAN` scales both losses. Keep the last layers in float32, as here. The judge must be trained anew on `mnist`.
