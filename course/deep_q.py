@@ -414,7 +414,10 @@ class Evaluation(keras.callbacks.Callback):
 
 
 def evaluate(
-    policy: Callable[[np.ndarray], np.ndarray], envs: VectorEnv, seed: int = 1_000
+    policy: Callable[[np.ndarray], np.ndarray],
+    envs: VectorEnv,
+    seed: int = 1_000,
+    options: dict | None = None,
 ) -> np.ndarray:
     """Returns of one episode in each environment, shape (environments,), rewards undiscounted.
 
@@ -426,8 +429,9 @@ def evaluate(
             rule written by hand.
         envs: environments whose episodes end, if only by a time limit.
         seed: the first environment's; the others take the numbers behind it.
+        options: for ``envs.reset``, such as other states to start from.
     """
-    observations, _ = envs.reset(seed=seed)
+    observations, _ = envs.reset(seed=seed, options=options)
     returns, active = np.zeros(envs.num_envs), np.ones(envs.num_envs, bool)
     while active.any():
         observations, rewards, terminated, truncated, _ = envs.step(policy(observations))

@@ -9,7 +9,7 @@
 #     summary: You let a table and then a network learn by trial and error, balance a pole with it, take its safeguards away, and see what happens when it is paid for the wrong thing.
 #     part: V Reinforcement learning
 #     minutes: 70
-#     minutes_reading: 13
+#     minutes_reading: 12
 #     objectives:
 #     - describe a task by observations, actions, rewards and ends, and say what a discounted return is
 #     - update a table of action values from single steps, and check it against the exact solution
@@ -30,13 +30,13 @@
 # %% [markdown]
 # # Deep Q-learning
 #
-# Nobody can write down how to ride a bicycle, and yet everybody who can ride has learned it: try, wobble, fall, try
-# again. In **reinforcement learning** a program learns that way. It has no examples with right answers, only
-# the consequences of what it did.
+# Nobody can write down how to ride a bicycle, and yet people learn it: try, wobble, fall, try again. In
+# **reinforcement learning** a program learns that way. It has no examples with right answers, only the consequences of
+# what it did.
 #
 # You will first let a small table learn to walk along a cliff, where the exact solution is known. Then a network takes
 # the table's place and learns to balance a pole. At the end a walker finds a way to be paid without arriving,
-# and you mend its pay. Reading and running takes about 13 minutes, of which less than one is waiting; the four
+# and you mend its pay. Reading and running takes about 12 minutes, of which less than one is waiting; the four
 # exercises take about an hour.
 
 # %%
@@ -51,8 +51,8 @@ import numpy as np
 from course import plots
 
 # %% [markdown]
-# This is the second half's task. A pole stands on a cart, and every fiftieth of a second the cart must be
-# pushed to the left or to the right. Here the pushes are random.
+# The second half's task: a pole stands on a cart, and every fiftieth of a second the cart must be pushed to the left or to
+# the right. Here the pushes are random.
 
 
 # %% tags=["demo"]
@@ -105,12 +105,11 @@ plots.show(
 # %% [markdown]
 # ## Players that nobody taught to play
 #
-# Games are where this way of learning became famous: they can be played millions of times, and the score says who
-# was right. In 2015 a network learned 49 Atari games from their pixels and scores alone, with the same
-# settings for all of them, and reached at least three quarters of a professional tester's score in more
-# than half; in many it left the tester far behind. Its method was deep Q-learning, which you will build here. Two years later AlphaZero beat the strongest
-# chess, shogi and Go programs after playing against nobody but itself, with a relative of the method that
-# also looks ahead.
+# Games made this way of learning famous: they can be played millions of times, and the score says how well it went. In 2015
+# a network learned 49 Atari games from their pixels and scores alone, with the same settings for all of them, and reached
+# at least three quarters of a professional tester's score in more than half. Its method was deep Q-learning, which you will
+# build here. Two years later AlphaZero beat the strongest chess, shogi and Go programs after playing against nobody but
+# itself; it too learns what positions are worth, and looks ahead besides.
 #
 # What makes it hard: the consequences come late. A chess game is lost at move 40 because of move 12, and no teacher says so.
 # And the player makes its own data: whoever never tries a move never learns what it is worth.
@@ -118,17 +117,17 @@ plots.show(
 # %% [markdown]
 # ## An agent, an environment, a reward
 #
-# The vocabulary fits into one sentence. At each step an **agent** sees an **observation** of its **environment**,
-# takes an **action**, and gets a **reward**, a number: positive for what is good, negative for what is bad. An
-# **episode** goes on until the environment ends it. How the agent chooses is its **policy**.
+# At each step an **agent** sees an **observation** of its **environment**, takes an **action**, and gets a **reward**, a
+# number: positive for what is good, negative for what is bad. An **episode** goes on until the environment ends it. How the
+# agent chooses is its **policy**.
 #
-# Supervised learning is told the right answer to each question. Here nobody knows the right action; a reward says only
-# how well things went. Unsupervised learning has no such number at all.
+# Supervised learning is told the right answers. Here nobody knows the right action; a reward says only how well things
+# went. Unsupervised learning has no such number at all.
 #
-# Our first environment is a classic from Gymnasium, the library of environments that the field shares: a grid of 4 × 12
-# fields, with a cliff along its lower edge. The walker starts at the lower left; the goal is at the lower right. Each step
-# costs 1. Stepping over the edge costs 100 and leads back to the start. It is so small that we may read all of its rules into
-# three tables of 48 fields by 4 actions: where one gets, for what reward, and whether it ends there.
+# Our first environment comes from Gymnasium, the library of environments that the field shares: a grid of 4 × 12 fields, with
+# a cliff along its lower edge. The walker starts at the lower left; the goal is at the lower right. Each step costs 1.
+# Stepping over the edge costs 100 and leads back to the start. All of its rules fit into three tables of 48 fields by 4
+# actions: where one gets, for what reward, and whether it ends there.
 
 # %%
 rules = gym.make("CliffWalking-v1").unwrapped.P
@@ -144,8 +143,8 @@ UP, RIGHT, DOWN, LEFT = range(4)
 # %% [markdown]
 # ### What is a step worth?
 #
-# A step matters for all that follows. So we add up the rewards $r_0, r_1, r_2, \ldots$ from now on, each step further away
-# counting a bit less, and call this the **discounted return**:
+# A step matters for all that follows. So we add up the rewards $r_0, r_1, r_2, \ldots$ from now on, each counting a bit less
+# the later it comes, and call this the **discounted return**:
 #
 # $$G = r_0 + \gamma\, r_1 + \gamma^2 r_2 + \ldots$$
 #
@@ -156,8 +155,8 @@ UP, RIGHT, DOWN, LEFT = range(4)
 # $$Q(s, a) = r + \gamma \max_{a'} Q(s', a')$$
 #
 # where $r$ is the reward, $s'$ the next state, and the second term is missing if the episode ended. This is the
-# **Bellman equation**. Where the rules are known, as in our tables, one turns it into a computation: fill $Q$ with
-# zeros, compute the right side for all entries, put it in as the new $Q$, repeat. That is **value iteration**.
+# **Bellman equation**. Where the rules are known, as in our tables, it becomes a computation, **value iteration**: fill $Q$
+# with zeros, compute the right side for all entries, take it as the new $Q$, repeat.
 
 
 # %%
@@ -183,8 +182,7 @@ print("steps of the best walk:", len(walk(truth)) - 1)
 print("worth of the four actions at the start:", truth[START].round(2))
 
 # %% [markdown]
-# One step up, eleven to the right along the edge, one down: 13 steps. The start is worth −9.73 and not −13 because of the
-# discount.
+# One step up, eleven to the right along the edge, one down. The start is worth −9.73 and not −13 because of the discount.
 #
 # ## Learning from single steps
 #
@@ -194,14 +192,15 @@ print("worth of the four actions at the start:", truth[START].round(2))
 #
 # $$Q(s, a) \leftarrow Q(s, a) + \alpha \big(\, \underbrace{r + \gamma \max_{a'} Q(s', a')}_{\text{target}} - Q(s, a) \,\big)$$
 #
-# The target is itself a guess, made from other entries of the table: the estimate of one state is built upon that of the
-# next. This is called **bootstrapping**. It works because the reward in it is real.
+# The target is itself a guess, built upon another entry's guess. This is called **bootstrapping**. It works because the
+# reward in it is real.
 #
 # ### Exercise 1: one step of Q-learning
 #
 # Complete `learned(values, state, action, reward, next_state, terminated, rate, discount)`. `values` is a table
 # (states, actions); `terminated` tells whether the episode ended with this step: then nothing more will come.
-# Return the **new value of the entry** `values[state, action]`, a number; leave the table as it is.
+# Return the **new value of the entry** `values[state, action]`, a number; leave the table as it is. The rate holds for every
+# transition, the last one too.
 
 
 # %% grade_id="learned" solution=true
@@ -237,7 +236,7 @@ for case in range(40):
     target = reward + (0 if ends else discount * table[after].max())
     want = (1 - rate) * table[state, action] + rate * target
     got = float(learned(table, state, action, reward, after, ends, rate, discount))
-    ending = "The episode ended here: is there anything left to come?" if ends else ""
+    ending = "The episode ended: nothing is left to come, and the rate still holds." if ends else ""
     assert np.isclose(got, want), (
         f"entry {table[state, action]:.2f}, reward {reward:.2f}, next state's values "
         f"{table[after].round(2)}, terminated {ends}, rate {rate}, discount {discount}: "
@@ -249,6 +248,15 @@ for case in range(40):
 # %% tags=["misconception"]
 # The value of a next state is added although the episode has ended and no next step will come.
 def learned(values, state, action, reward, next_state, terminated, rate, discount):
+    target = reward + discount * values[next_state].max()
+    return values[state, action] + rate * (target - values[state, action])
+
+
+# %% tags=["misconception"]
+# Where the episode ends the entry becomes the reward at once, as if the rate were 1.
+def learned(values, state, action, reward, next_state, terminated, rate, discount):
+    if terminated:
+        return reward
     target = reward + discount * values[next_state].max()
     return values[state, action] + rate * (target - values[state, action])
 
@@ -292,7 +300,7 @@ def learned(values, state, action, reward, next_state, terminated, rate, discoun
 #
 # We shall soon play in eight environments at once. Complete `choose(values, epsilon, rng)`: `values` has shape
 # (environments, actions). Return an array of whole numbers (environments,), each row's ε-greedy action. Every
-# row decides for itself whether it explores. A random action may happen to be the best one. `rng` is a
+# row decides for itself whether it explores. A random action may happen to be the best one. All chance comes from `rng`, a
 # `np.random.Generator`: it has `rng.random(size)`, evenly from 0 to 1, and `rng.integers(high, size=...)`.
 
 
@@ -310,6 +318,7 @@ def choose(values, epsilon, rng):
 table = np.array([[0.0, 2.0, 1.0], [5.0, -1.0, 3.0], [-3.0, -2.0, -1.0], [1.0, 0.0, 0.5]])
 result = np.asarray(choose(table, 0.0, np.random.default_rng(0)))
 assert result.shape == (4,), f"One action a row makes shape (4,); got {result.shape}."
+assert result.dtype.kind == "i", f"Actions are whole numbers; got an array of {result.dtype}."
 assert result.tolist() == [1, 0, 2, 0], (
     f"With epsilon 0 each row takes its largest value: [1, 0, 2, 0]; got {result.tolist()}."
 )
@@ -335,6 +344,28 @@ for epsilon in (0.0, 0.2, 0.6, 1.0):
         f"epsilon {epsilon}: the three other actions should come equally often, {epsilon / 4:.3f} each; "
         f"they came {other.round(3)}. Is one random action shared by all rows?"
     )
+### END HIDDEN TESTS
+
+# %% grade_id="choose_rows" points=1
+# Hidden tests: eight rows, 400 times. Is each row as likely to explore as the next, and does `rng` alone decide?
+### BEGIN HIDDEN TESTS
+table = np.tile([0.0, 0.0, 9.0, 0.0], (40, 1))
+first, again = (np.asarray(choose(table, 0.5, np.random.default_rng(6))) for _ in range(2))
+assert np.array_equal(first, again), (
+    "Two calls with generators of the same seed chose differently: every random number should come from `rng`."
+)
+calls = [np.asarray(choose(table[:8], 0.5, np.random.default_rng(seed))) for seed in range(400)]
+strays = np.array(calls) != 2
+# Right answers: .375 with a standard deviation of .024; variance 1.88, with one of .13.
+shares, spread = strays.mean(axis=0), strays.sum(axis=1).var()
+assert np.abs(shares - 0.375).max() < 0.15, (
+    "epsilon 0.5, 4 actions, 400 calls with 400 generators: each of eight rows should leave its best action in .375 of the "
+    f"calls; they did so in {shares.round(2)}. Is the choice made by chance, for each row, from `rng`?"
+)
+assert 1.1 < spread < 2.7, (
+    f"epsilon 0.5: the number of rows that leave their best action has variance {spread:.2f} over 400 calls, and should have "
+    "1.88. Every row decides for itself: in some calls none explores, in others nearly all."
+)
 ### END HIDDEN TESTS
 
 
@@ -372,6 +403,23 @@ def choose(values, epsilon, rng):
     return np.where(explores, (best + 1 + rng.integers(actions - 1, size=rows)) % actions, best)
 
 
+# %% tags=["misconception"]
+# A new generator is made in every call, and the one that was given is not used.
+def choose(values, epsilon, rng):
+    rows, actions = values.shape
+    rng = np.random.default_rng()
+    explores = rng.random(rows) < epsilon
+    return np.where(explores, rng.integers(actions, size=rows), values.argmax(axis=1))
+
+
+# %% tags=["misconception"]
+# A fixed number of rows explores, and always the first ones.
+def choose(values, epsilon, rng):
+    rows, actions = values.shape
+    explores = np.arange(rows) < round(epsilon * rows)
+    return np.where(explores, rng.integers(actions, size=rows), values.argmax(axis=1))
+
+
 # %% tags=["alternative"]
 # A loop over the rows.
 def choose(values, epsilon, rng):
@@ -385,8 +433,8 @@ def choose(values, epsilon, rng):
 # %% [markdown]
 # ### The table finds the edge
 #
-# Together they are a learner. It knows nothing of the rules and meets only what it does. *How many episodes will it
-# take to find the way, and will it keep a distance from the edge?*
+# Together they are a learner, which knows nothing of the rules. *How many episodes will it take to find the way, and will it
+# keep a distance from the edge?*
 
 
 # %% tags=["demo"]
@@ -446,9 +494,9 @@ plots.show(
 )
 
 # %% [markdown]
-# It learns to walk **on the very edge**, since the values assume that every step after this one is the best. While it
-# explores it still falls now and then; the table does not mind, for it describes the perfect walker. A
-# good reason not to let such a learner explore next to a real cliff.
+# It learns to walk **on the very edge**: the values assume that every step after this one is the best. When it explores there
+# it may fall; the table does not mind, for it describes the perfect walker. A good reason not to let such a learner
+# explore next to a real cliff.
 
 # %% [markdown]
 # ## A pole does not fit into a table
@@ -457,9 +505,8 @@ plots.show(
 # actions: push left (0), push right (1). An episode ends when the pole leans more than 12° or the cart leaves its
 # track; after 500 steps, ten seconds, time is up. The score is the number of steps.
 #
-# First, as always, what can be had without learning? Pushing at random, and a rule by hand: push to
-# the side to which the pole will lean a quarter of a second from now. *What do you expect of one line of
-# arithmetic?* We let a hundred environments run at once.
+# What can be had without learning? Pushing at random, and a rule by hand: push to the side to which the pole will lean a
+# quarter of a second from now. *What do you expect of one line of arithmetic?* We let a hundred environments run at once.
 
 # %% tags=["demo", "nbval-check-output"]
 from course.deep_q import evaluate
@@ -472,28 +519,25 @@ print("random, between 15 and 30 steps on average:", 15 < random_returns.mean() 
 print(f"the rule by hand: {rule_returns.mean():.0f} on average, {rule_returns.min():.0f} at worst")
 
 # %% [markdown]
-# The rule is perfect. Whoever has a pole to balance should use it, or a controller from a textbook on control. We take
-# the pole because one can see everything in it and learning takes seconds; the methods are made for tasks for which
-# nobody can write the rule.
+# The rule is perfect. Whoever has a pole to balance should use it. We take the pole because one can see everything in it and
+# learning takes seconds; the methods are made for tasks for which nobody can write the rule.
 #
-# A table would need a row for each observation, and no observation ever comes twice. So a **Q-network** takes its
-# place: four numbers in, two action values out. It is trained like any regression, with the targets of
-# Q-learning as the numbers to predict.
+# A table would need a row for each observation, and hardly any comes twice. So a **Q-network** takes its place: four numbers
+# in, two action values out. It is trained like any regression, with the targets of Q-learning as the numbers to predict.
 #
 # ### Four things that make it work
 #
 # A table's entries do not touch each other. In a network every step changes all values at once, also those from which the
-# targets are made. Four additions keep that in check.
+# targets are made. Hence four additions.
 #
-# 1. **Replay.** Successive steps look alike, and a network that learns from them alone forgets the rest. So
-#    transitions go into a *replay buffer*, thousands of them, the oldest overwritten; each batch is drawn from it at random.
+# 1. **Replay.** Successive steps look alike, and a network that learns from them alone forgets the rest. So thousands of
+#    transitions are kept in a *replay buffer*; each batch is drawn from it at random.
 # 2. **A target network.** The targets come from a copy of the network that follows slowly: after each step its weights move
 #    a small share τ (tau) of the way to the *online* network's.
 # 3. **Double Q.** The largest of several noisy guesses is too large on average. So the online network *chooses* the
 #    next action, and the target network says what it is worth.
 # 4. **Ends that are none.** An episode that **terminated** has nothing to come. One that was **truncated**, cut off because
-#    time was up, would have gone on: its last state keeps its value. To take *time is up* for *it fell* would teach that
-#    a pole that stands can be as bad as one that lies.
+#    time was up, would have gone on: its last state keeps its value. Else a pole that stands would count like one that fell.
 #
 # The third point, with ten actions that are all worth exactly 0 and guesses of them that are off by 1:
 
@@ -627,16 +671,15 @@ def td_targets(rewards, terminated, truncated, next_online, next_target, discoun
 # %% [markdown]
 # ## The agent learns to balance
 #
-# `course.deep_q` has these pieces in Keras: `DeepQNetwork` is a model with an online and a target network whose
-# training step computes the targets above; the loss is Huber's, squared for small errors and linear for large
-# ones. `ReplayBuffer` is the memory. `Collector` is a callback that plays in eight environments, one forward pass for
-# all, before each batch. So all of it is one `fit`. `Evaluation` plays ten episodes without exploring after each
-# epoch, and `EarlyStopping` puts the best weights back at the end, for the last agent is seldom the best.
+# `course.deep_q` has these pieces in Keras. `DeepQNetwork` holds both networks, and its training step computes the targets
+# above; its loss, Huber's, is squared for small errors and linear for large ones. `ReplayBuffer` is the memory. `Collector` is
+# a callback that plays in eight environments, one forward pass for all, before each batch. So all of it is one `fit`.
+# `Evaluation` plays ten episodes without exploring after each epoch, and `EarlyStopping` puts the best weights back at the end.
 #
 # The pay: **nothing while the pole stands, −1 when it falls.** All values then lie between −1 and 0, where a fresh network
-# begins; +1 for each step would mean values up to 100, and a long way there. Scores are still counted in steps: watch
-# `val_return` in the lines below. (`error` is how far the values are from their targets, `value` the mean of the best
-# values, `return` the pay of the episodes played while exploring.)
+# begins; +1 for each step would mean, with γ = .99, values up to 1 + .99 + .99² + … = 100, and a long way there. Scores are
+# still counted in steps: watch `val_return` below. (`error` is how far the values are from their targets, `value` the mean
+# of the best values, `return` the pay of the episodes played while exploring.)
 
 # %% tags=["demo"]
 import keras
@@ -680,7 +723,7 @@ def train(seed, epochs=6, tau=0.02, capacity=20_000, batch=128, verbose=0):
 agent, history = train(seed=0, epochs=10, verbose=2)
 
 # %% [markdown]
-# It has seen about 8,000 steps, less than three minutes of balancing. *Where does that lead, between 20 for
+# It has seen 10 epochs of 100 batches with 8 steps before each: less than three minutes of balancing. *Where does that lead, between 20 for
 # random pushes and 500 for the rule?* The best agent plays 100 new episodes.
 
 # %% tags=["demo", "nbval-check-output"]
@@ -698,10 +741,13 @@ for row, (seen, name) in zip(axes, [(at_random, "random"), (learned_walk, "learn
     for axis, moment in zip(row, [0, 12, 24, 36, 120], strict=True):
         if moment < len(seen):
             draw_cart(axis, seen[moment])
-        axis.set_axis_off()
-        when = f"{moment / 50:.2f} s" if moment else name
-        axis.set_title(when if moment < len(seen) else "fallen", loc="center", fontsize=11)
-fig.suptitle("After 1,000 batches the pole stays up", x=0.01, ha="left", fontsize=12)
+        else:
+            axis.text(0, 0.5, "fallen", ha="center", va="center")
+            axis.set(xlim=(-1.2, 1.2), ylim=(-0.1, 1.3), aspect="equal")
+            axis.set_axis_off()
+        when = f"{moment / 50:.2f} s"
+        axis.set_title(when if moment else f"{name}, 0 s", loc="center", fontsize=11)
+fig.suptitle("The trained agent keeps the pole up", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
     alt="""Two rows of pictures of a cart with a pole at the same moments. Above, pushed at random, the
@@ -710,8 +756,8 @@ plots.show(
 )
 
 # %% [markdown]
-# Five times as long as at random, or more, and the rule by hand is not beaten. The next figure shows why one keeps the best agent: deep Q-learning does
-# not get better and better. Data, targets and network all move at once, and now and then what was learned is lost again.
+# Far longer than at random, and the rule by hand is not beaten. The next figure shows why one keeps the best agent: data,
+# targets and network all move at once, and now and then what was learned is lost again.
 
 # %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 3.4))
@@ -762,9 +808,8 @@ display(Image(animate(learned_walk[:150]), format="gif", alt=alt))
 # %% [markdown]
 # ## Take a part away
 #
-# Are the safeguards needed? We train again, once **without a target network** (τ = 1: the copy follows at once) and
-# once **without replay** (the memory holds the last 32 steps only, and each batch is drawn from them). *What do you
-# expect? Remember that all values must lie between −1 and 0.*
+# Are the safeguards needed? We train again **without a target network** (τ = 1: the copy follows at once), and **without
+# replay** (the memory holds the last 32 steps only). *What do you expect? Remember that all values must lie between −1 and 0.*
 
 # %% tags=["demo"]
 from tqdm import tqdm
@@ -789,8 +834,8 @@ print("no replay, values below 1 in size:", max(size["no replay"]) < 1)
 print("no target network, values above 1 in size:", min(size["no target network"]) > 1)
 
 # %% [markdown]
-# Without a target network the network chases its own guesses: each step lifts the value of this state and of the next,
-# which lifts the target, and so on. Values that cannot be above 0 often end in the thousands. Without replay the values stay sane.
+# Without a target network the network chases its own guesses: each step moves the value of this state and of the next, which
+# moves the target further, and so on, past all that is possible. Without replay the values stay sane.
 #
 # Two trainings prove little where chance plays such a part. So we ran this very cell for 20 seeds and wrote down how many
 # steps the pole stood, averaged over the last three epochs.
@@ -820,7 +865,7 @@ left.set_xticks(range(3), ["complete", "no target\nnetwork", "no replay"], fonts
 left.set(ylabel="steps at the end of training", ylim=(0, 510))
 left.set_title("Scores, 20 seeds", fontsize=11)
 right.axhline(1, color=plots.BLACK, ls=":")
-right.text(100, 1.3, "the most that is possible", fontsize=9)
+right.text(600, 0.8, "limit", fontsize=9, ha="right", va="top")
 right.set(yscale="log", xlabel="batches of training", ylabel="size of the mean value")
 right.set_title("Values, two seeds each", fontsize=11)
 fig.suptitle("Without a target network the values run away", x=0.01, ha="left", fontsize=12)
@@ -832,16 +877,15 @@ plots.show(
 )
 
 # %% [markdown]
-# The target network decides between learning and not, most of the time. Replay helps on average, and the clouds overlap: with a
-# single seed each one could have reported the opposite. Eight environments at once are already half a
-# replacement for replay, because their steps do not resemble each other. And to see this one must look at the ends: even a network
-# without safeguards may have had a good epoch on its way.
+# The target network decides between learning and not, most of the time. Replay helps on average, and the clouds overlap: with
+# a single seed one could have reported the opposite. Eight environments at once stand in for part of it, because their steps do
+# not resemble each other. And one must look at the ends: even a network without safeguards may have had a good epoch on its way.
 
 # %% [markdown]
 # ## Paid for the wrong thing
 #
-# The walker on the cliff spent its first episodes wandering about, far from the goal. A helpful person has an idea: the goal
-# lies to the right, so let us pay 3 for every step to the right. *Will it arrive sooner?*
+# Back to the cliff, where the first episodes were long. A helpful person has an idea: the goal lies to the right, so let us
+# pay 3 for every step to the right. *Will it arrive sooner?*
 
 # %% tags=["demo", "nbval-check-output"]
 to_the_right = NEXT % 12 > np.arange(48)[:, None] % 12
@@ -871,7 +915,8 @@ for axis, path, name in zip(axes, (honest_path, paid_path), names, strict=True):
     rows, columns = np.divmod(np.array(path), 12)
     axis.plot(columns, rows, color=plots.ORANGE, marker="o", ms=4)
     for row, column in np.argwhere(visits > 1):
-        axis.text(column, row - 0.25, f"{visits[row, column]:.0f}×", ha="center", color="white")
+        times = f"{visits[row, column]:.0f}×"
+        axis.text(column, row + 0.15, times, ha="center", va="top", color="white", fontsize=9)
     axis.text(5.5, 3, "cliff", ha="center", va="center")
     axis.text(11, 3.3, "goal", ha="center", va="center", fontsize=9)
     axis.set(xticks=[], yticks=[])
@@ -886,22 +931,22 @@ plots.show(
 
 # %% [markdown]
 # It has found a loop: a step to the left costs 1, a step to the right brings 2 net, and at the door of the goal it does
-# that forever, since arriving would end the pay. Nothing is broken. It does exactly what it is paid for,
-# and by that measure it earns three times as much as the honest walker. This is called **reward hacking**. It has happened to
-# researchers: a simulated bicycle that was paid for getting nearer to its goal, and not charged for getting away, rode in
-# circles; a boat in a racing game collected the same bonus targets again and again and never finished the race.
+# that forever, since arriving would end the pay. Nothing is broken. It does exactly what it is paid for, and earns three
+# times as much as the honest walker. This is called **reward hacking**. It has happened to researchers: a simulated bicycle
+# that was paid for getting nearer to its goal, and not charged for getting away, rode in circles; a boat in a racing game
+# collected the same bonus targets again and again and never finished the race.
 #
 # A person who sees only the curve of the rewards sees success. One has to look at what the agent *does*, and to measure
 # the goal apart from the pay: arrived, or not.
 #
 # ### Pay for where one is, not for moving
 #
-# There is a cure. Choose a **potential** $\Phi(s)$: a number for each state that says how good a place it is,
-# such as minus the number of columns that are missing. With each step pay the *gain in potential*: the potential of the next state,
-# discounted like everything that comes a step later, minus the potential of this state. Where the episode has terminated there
-# is no next state any more, and its potential counts as 0. Then a way forth is paid exactly as much as the same way back is
-# charged; whatever path an agent takes from a state to the end, the whole bonus is the same, $-\Phi$ of its first state. The best policy stays
-# the best.
+# There is a cure. Choose a **potential** $\Phi(s)$: a number for each state that says how good a place it is, such as minus the
+# number of columns that are missing. With each step pay the *gain in potential*: the potential of the next state, discounted
+# like everything that comes a step later, minus the potential of this state. Where the episode has terminated there is no
+# next state any more, and its potential counts as 0. A way back is then charged as the way forth was paid. Whatever path an
+# agent takes to the end, its discounted bonuses add up to the same, $-\Phi$ of its first state, because all terms between
+# cancel. So the best policy stays the best.
 #
 # ### Exercise 4: a bonus that cannot be gamed
 #
@@ -974,6 +1019,12 @@ def bonus(potential, next_potential, terminated, discount):
 
 
 # %% tags=["misconception"]
+# The whole difference is discounted, also the potential of the state in which one is now.
+def bonus(potential, next_potential, terminated, discount):
+    return discount * (np.where(terminated, 0.0, next_potential) - potential)
+
+
+# %% tags=["misconception"]
 # The potential that remains at the end of an episode is paid out, so an end in a high place is a prize.
 def bonus(potential, next_potential, terminated, discount):
     return discount * next_potential - potential
@@ -1012,21 +1063,19 @@ print("steps of 60 episodes, less than 60 of 100 that it took without help:", sh
 # %% [markdown]
 # ## From a pole to a robot
 #
-# Robots learn to walk, to grasp and to turn a cube in their fingers by the methods of this family. Three things stand
-# between our pole and them.
+# Robots learn to walk and to grasp by the methods of this family. Three things stand between our pole and them.
 #
-# **Data.** Our agent fell again and again, which cost nothing. The Atari agent played for 38 days of game time for each game. A real arm
-# would be worn out, and a real car must not crash once. So one trains in a **simulation** and carries the policy over; what is
-# lost on the way is the subject of lesson 23.
+# **Data.** Our agent fell again and again, which cost nothing. The Atari agent played each game for 38 days of game time. A real
+# arm would be worn out, and a real car must not crash once. So one trains in a **simulation** and carries the policy over;
+# what is lost on the way is the subject of lesson 23.
 #
 # **The reward.** Somebody has to write it, and what matters most is often hard to count: do not frighten anybody, keep the cup
-# full, be fair. What can be counted gets optimised. Recommenders that are paid for clicks learn what is clicked, and the
-# people who pay for the difference are not in the formula. The habit that follows from this lesson: state the goal in words,
-# measure it apart from the reward, look at episodes, and ask who loses when the agent wins.
+# full, be fair. Recommenders that are paid for clicks learn what is clicked, and the people who bear the cost are not in the
+# formula. So state the goal in words, measure it apart from the reward, look at episodes, and ask who loses when the agent
+# wins.
 #
-# **Trust.** In twenty trainings the number of steps at the end differed by more than three times, with nothing changed but the seed.
-# A single curve from a single seed is an anecdote. And nothing here guarantees what the agent does in a state that it has never
-# seen.
+# **Trust.** In twenty trainings the number of steps at the end differed by more than three times, with nothing changed but the
+# seed. A single curve is an anecdote. And nothing here guarantees what the agent does in a state that it has never seen.
 
 # %% [markdown]
 # ## Where to go on
@@ -1036,8 +1085,8 @@ print("steps of 60 episodes, less than 60 of 100 that it took without help:", sh
 # 1. Pay +1 for each step instead (`gym.make("CartPole-v1")` in `pole_world`). How large must the values become, and how long does that
 #    take?
 # 2. Let `ReplayBuffer` hold 1,000 transitions, then 100,000. Is more memory always better?
-# 3. Shift the start: `ten.reset(options={"low": -0.2, "high": 0.2})` starts poles that lean already. Does your best agent still
-#    catch them? Does the rule?
+# 3. Start poles that lean already: `evaluate(agent.greedy, hundred, options={"low": -0.2, "high": 0.2})`. Does your best agent
+#    still catch them? Does the rule?
 #
 # To read: Sutton and Barto, *Reinforcement Learning: An Introduction* (2nd edition, free online), chapters 3 to 6; Mnih and others (2015),
 # *Human-level control through deep reinforcement learning* (Nature); Ng, Harada and Russell (1999), *Policy invariance under
@@ -1046,7 +1095,7 @@ print("steps of 60 episodes, less than 60 of 100 that it took without help:", sh
 # ### At full size
 #
 # Atari games take the same agent with a convolutional network in front. Their emulator is a package of its own, which this
-# course does not need and does not install. The call is one line; where the emulator is missing it says so.
+# course does not install. The call is one line; where the emulator is missing it says so.
 
 # %% tags=["demo"]
 try:
@@ -1058,7 +1107,7 @@ except gym.error.Error as error:
 
 # %% [markdown]
 # What changes: four grey pictures of 84 × 84 pixels in a row are one observation, so that movement can be seen
-# (`AtariPreprocessing` and `FrameStackObservation` in `gymnasium.wrappers`); `ReplayBuffer(..., dtype="uint8")` keeps a million of them
-# in a quarter of the memory, some 28 GB for each of the two pictures that a transition holds; the network is three convolutions and
+# (`AtariPreprocessing` and `FrameStackObservation` in `gymnasium.wrappers`); `ReplayBuffer(..., dtype="uint8")` keeps a million
+# transitions in a quarter of the memory, some 28 GB for each of their two observations; the network is three convolutions and
 # a dense layer; and training takes tens of millions of steps, a day on a GPU. There `course.setup(precision="auto")` computes in
-# float16 with float32 weights, and `DeepQNetwork` scales its loss so that small gradients survive.
+# float16 with float32 weights, and the loss of `DeepQNetwork` is scaled so that small gradients survive.
