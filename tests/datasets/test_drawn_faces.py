@@ -31,7 +31,7 @@ def measured_tone(pictures):
 
 @pytest.mark.parametrize(
     ("name", "darker", "lighter"),
-    [("train_skewed", 80, 1520), ("train_balanced", 800, 800), ("test", 200, 200)],
+    [("train_skewed", 48, 1552), ("train_balanced", 800, 800), ("test", 200, 200)],
 )
 def test_shapes_types_and_groups(splits, name, darker, lighter):
     split = splits[name]

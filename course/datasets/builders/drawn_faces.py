@@ -11,7 +11,7 @@
 - Each face comes twice. `portrait` shows it smiling, in even light, without noise. `photo` shows
   the same face smiling or not, in light that nobody controlled: all colours are multiplied by one
   number from 0.5 to 1.1, which is independent of the tone, and noise is added.
-- `train_skewed` holds 95 lighter faces in 100, `train_balanced` and `test` 50 in 100.
+- `train_skewed` holds 97 lighter faces in 100, `train_balanced` and `test` 50 in 100.
 
 What it cannot show: anything about people. Real skin is not one number: it has undertones, it
 differs over one face and with the season, cameras and lamps change it, and no group of people is
@@ -31,7 +31,7 @@ from course.datasets.base import OfflineBuilder
 SIZE = 16
 SEED = 25
 # Examples of each split, and how many of 100 are lighter.
-SPLITS = {"train_skewed": (1600, 95), "train_balanced": (1600, 50), "test": (400, 50)}
+SPLITS = {"train_skewed": (1600, 97), "train_balanced": (1600, 50), "test": (400, 50)}
 GROUPS = ("darker", "lighter")
 TONES = {"darker": (15.0, 45.0), "lighter": (55.0, 90.0)}
 HAIR = ("none", "cropped", "short", "long", "covered")
@@ -134,7 +134,7 @@ photo: (16, 16, 3), uint8: the same face, smiling or not (`smile`), all colours 
 `light`, uniform from 0.5 to 1.1, and noise added.
 hair ("none", "cropped", "short", "long", "covered") and glasses say what is drawn.
 
-Splits: train_skewed holds 1,600 faces, 95 lighter ones in 100; train_balanced 1,600 and test 400,
+Splits: train_skewed holds 1,600 faces, 97 lighter ones in 100; train_balanced 1,600 and test 400,
 with as many darker as lighter ones. No face is in two splits.
 
 What it cannot show: anything about people. Real skin is not one number: it has undertones, differs
