@@ -239,7 +239,7 @@ def draw(cars: Cars, index: int = 0, size: tuple[int, int] = (96, 64)) -> np.nda
     height, width = size
     forward = (height * 0.8 - np.arange(height)) / 2
     left = (width / 2 - 0.5 - np.arange(width)) / 2
-    distances = np.arange(-12, height * 0.4 + 1)
+    distances = np.arange(-12, height * 0.4 + 1, 0.5)
     here = np.maximum(cars.along[index] + distances, 0)
     x, y = (np.interp(here, np.arange(ROAD + 1), road[index]) for road in (cars.x, cars.y))
     car_x, car_y = (values[index] for values in cars.position())
@@ -253,7 +253,7 @@ def draw(cars: Cars, index: int = 0, size: tuple[int, int] = (96, 64)) -> np.nda
     gaps = (forward[:, None, None] - ahead) ** 2 + (left[None, :, None] - aside) ** 2
     nearest = np.sqrt(gaps.min(axis=2))
     picture = np.full((height, width, 3), (176, 200, 160), "uint8")
-    picture[nearest < EDGE + 0.5] = (96, 96, 96)
+    picture[nearest < EDGE] = (96, 96, 96)
     picture[np.abs(nearest - EDGE) < 0.3] = (255, 255, 255)
     is_car = (np.abs(forward[:, None] - 1.2) < 2.2) & (np.abs(left[None, :]) < 0.9)
     picture[is_car] = (213, 94, 0)

@@ -58,13 +58,14 @@ from course.environments import COLUMNS, PIXELS, ROWS, LaneKeepingVector, World
 # %% tags=["demo"]
 cars, rng = environments.Cars(1), np.random.default_rng(4)
 cars.reset(rng)
-fig, axes = plt.subplots(2, 4, figsize=(6.4, 4.4), height_ratios=[2.4, 1])
+fig, axes = plt.subplots(2, 4, figsize=(6.4, 4.2), height_ratios=[2.2, 1])
 for column in axes.T:
     for _ in range(22):
         sides, ahead = cars.survey()[0, :2]
         cars.step(np.array([[0.31 * sides + 0.39 * (ahead - sides), 0.2]]), rng)
     column[0].imshow(environments.draw(cars))
-    column[1].imshow(cars.observe(rng)[0, :PIXELS].reshape(ROWS, COLUMNS), cmap="gray")
+    picture = cars.observe(rng)[0, :PIXELS].reshape(ROWS, COLUMNS)
+    column[1].imshow(picture, cmap="gray", aspect="auto")
     column[0].set_title(f"{cars.along[0]:.0f} m", loc="center")
     for axis in column:
         axis.set_axis_off()
@@ -167,7 +168,7 @@ for speed, (metres, left) in rules.items():
 # ## Imitation: learn from someone who can
 #
 # We record a careful driver, here the rule at 15 m/s: 12 drives of 15 s on a calm day. What the camera saw is the input, what the driver
-# did is the target. That is plain supervised learning, called **behavioural cloning**. In 1989 a network of this size, ALVINN, steered a van that way.
+# did is the target. That is plain supervised learning, called **behavioural cloning**. In 1989 ALVINN, a network with a single hidden layer of 29 units, steered a van that way.
 
 
 # %%
@@ -226,11 +227,11 @@ own_error = error(clone, clone_calm)
 clone_metres, clone_left = score(clone_log)
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION clone
+# 15 seeds: test error .008 to .009, its own 18 to 29 times as large; leaves the lane in .06 to .45 (mean .30).
 print("test error below .02:", test_error < 0.02)
 print(
-    "error where it drives itself, on the same calm day, more than 5 times as large:",
-    own_error > 5 * test_error,
+    "error where it drives itself, on the same calm day, more than 8 times as large:",
+    own_error > 8 * test_error,
 )
 print("leaves the lane, in more than 3 of 100 drives:", clone_left > 0.03)
 print("the careful driver, in none of them:", score(drive(rule_at(15), seed=3))[1] == 0)
@@ -244,7 +245,7 @@ print("the careful driver, in none of them:", score(drive(rule_at(15), seed=3))[
 # **distribution shift**, and one that the clone makes itself. With a chance $\epsilon$ of an error at each of $T$ steps, the cost of
 # drifting off can grow like $\epsilon T^2$, and not like $\epsilon T$.
 #
-# More recordings of good driving hardly help: a good driver never shows how to get back. What helps is to ask the driver about the places where the *clone* goes. That is
+# More recordings of good driving help less than one would think, as we shall measure: a good driver seldom shows how to get back. What helps more is to ask the driver about the places where the *clone* goes. That is
 # **DAgger**, for *dataset aggregation*: let the clone drive, have the driver say what they would have done in each place that it visited, add those to the
 # data, train on all of it, and do it again.
 #
@@ -284,39 +285,49 @@ assert shapes == [(9, PIXELS + 1), (9, 2)], (
     f"5 examples so far and 4 steps that count make shapes {[(9, PIXELS + 1), (9, 2)]}; got {shapes}."
 )
 
-# %% grade_id="aggregate_values" points=3
-# Hidden tests: is the old data kept, do observations and answers belong together, whose answers are they?
+# %% grade_id="aggregate_values" points=1
+# Hidden tests: is the old data kept, and does every place of the drives appear once?
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1)
+log = {"observation": rng.normal(size=(7, 4, PIXELS + 1)).astype("float32")}
+log |= {"survey": rng.normal(size=(7, 4, 6)), "action": rng.normal(size=(7, 4, 2))}
+log["driving"] = np.arange(7)[:, None] < np.array([7, 2, 5, 1])
+old = rng.normal(size=(6, PIXELS + 1)), rng.normal(size=(6, 2))
+places, actions = (np.asarray(part, float) for part in aggregate(*old, log))
+assert len(places) == len(actions) == 21, (
+    f"6 examples and 15 steps that count make 21; got {len(places)} places, {len(actions)} actions."
+)
+unchanged = [np.allclose(places[:6], old[0]), np.allclose(actions[:6], old[1])]
+assert all(unchanged), (
+    "The data so far should stand at the beginning; what is left out is forgotten."
+)
+visited = np.sort(log["observation"][log["driving"]][:, 0])
+assert np.allclose(np.sort(places[6:, 0]), visited, atol=1e-5), (
+    "The places added should be those that a car visited while it was driving, each once."
+)
+### END HIDDEN TESTS
+
+# %% grade_id="aggregate_labels" points=2
+# Hidden tests: whose answers are they, and do they belong to their places?
+### BEGIN HIDDEN TESTS
+rng = np.random.default_rng(2)
 for steps, count in [(4, 3), (7, 1), (2, 5)]:
     log = {"observation": rng.normal(size=(steps, count, PIXELS + 1)).astype("float32")}
-    log |= {
-        "survey": rng.normal(size=(steps, count, 6)),
-        "action": rng.normal(size=(steps, count, 2)),
-    }
-    log["driving"] = rng.random((steps, count)) < 0.6
-    log["driving"][0] = True
+    log |= {"survey": rng.normal(size=(steps, count, 6))}
+    log |= {"action": rng.normal(size=(steps, count, 2))}
+    log["driving"] = np.ones((steps, count), bool)
     old = rng.normal(size=(6, PIXELS + 1)), rng.normal(size=(6, 2))
     places, actions = (np.asarray(part, float) for part in aggregate(*old, log))
-    total = 6 + log["driving"].sum()
-    assert len(places) == len(actions) == total, f"Expected {total} examples, got {len(places)}."
-    assert np.allclose(places[:6], old[0]) and np.allclose(actions[:6], old[1]), (
-        "The data so far should stand unchanged at the beginning: what is left out is forgotten."
+    added = steps * count
+    assert len(places) >= added, f"{added} places were visited; got {len(places)} examples."
+    right = by_rule(log["survey"].reshape(-1, 6))
+    gaps = np.abs(log["observation"].reshape(-1, 1, PIXELS + 1) - places[-added:]).max(axis=2)
+    answer = actions[-added:][gaps.argmin(axis=1)]
+    at = int(np.abs(answer - right).sum(axis=1).argmax())
+    assert np.allclose(answer, right, atol=1e-4), (
+        f"For one of the visited places the driver says {right[at].round(2)}; your data say {answer[at].round(2)}. "
+        "Who is asked, and about which place?"
     )
-    want = {
-        tuple(o[:3].round(4)): by_rule(s[None])[0]
-        for o, s in zip(
-            log["observation"][log["driving"]].astype(float),
-            log["survey"][log["driving"]],
-            strict=True,
-        )
-    }
-    for place, action in zip(places[6:], actions[6:], strict=True):
-        right = want.get(tuple(place[:3].round(4)))
-        assert right is not None, "A place was added which no car visited while it was driving."
-        assert np.allclose(action, right, atol=1e-5), (
-            f"For a place that was visited the driver says {right.round(2)}; your data say {action.round(2)}."
-        )
 ### END HIDDEN TESTS
 
 
@@ -364,7 +375,7 @@ def aggregate(seen, answers, log):
 
 
 # %% [markdown]
-# Four rounds of 12 drives each, a quarter of an hour of driving in all. *Does the share of drives that leave the lane fall with the first round, or only later?*
+# Four rounds of 12 drives each, twelve minutes of driving in all. *Does the share of drives that leave the lane fall with the first round, or only later?*
 
 
 # %% tags=["demo"]
@@ -375,7 +386,7 @@ def mend(model, seen, answers, rounds=4, seed=0):
         places, right = labelled(log)
         seen, answers = np.concatenate([seen, places]), np.concatenate([answers, right])
         model.fit(seen, answers, batch_size=64, epochs=8, verbose=0)
-        metres, left = score(drive(camera_driver(model), seed=3))
+        metres, left = score(drive(camera_driver(model), count=64, seed=3))
         print(f"round {turn + 1}: {metres:.0f} m, leaves the lane in {left:.0%}")
 
 
@@ -386,9 +397,9 @@ mend(student, seen, answers)
 student_log = drive(camera_driver(student), seed=3)
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION dagger
+# 15 seeds: leaves the lane in 0 to .008, 214 to 223 m.
 student_metres, student_left = score(student_log)
-print("leaves the lane less than a third as often as the clone:", student_left < clone_left / 3)
+print("leaves the lane less than half as often as the clone:", student_left < clone_left / 2)
 print("and in less than 3 of 100 drives:", student_left < 0.03)
 print(
     f"the careful driver, {rules[15][0]:.0f} m; the student within 15 m of it:",
@@ -396,7 +407,7 @@ print(
 )
 
 
-# %% tags=["demo", "thumbnail"]
+# %% tags=["demo"]
 def draw_offsets(axis, log, title, shown=60):
     """Each car's distance from the middle of its lane over time."""
     aside = -log["survey"][:, :shown, 0]
@@ -404,12 +415,8 @@ def draw_offsets(axis, log, title, shown=60):
     for car in range(shown):
         kept = log["driving"][:, car]
         gone = not kept.all()
-        line = (
-            {"color": plots.VERMILION, "lw": 1.5, "zorder": 2}
-            if gone
-            else {"color": plots.SKY, "lw": 0.7}
-        )
-        axis.plot(seconds[kept], aside[kept, car], **line)
+        color, width = (plots.VERMILION, 1.5) if gone else (plots.SKY, 0.7)
+        axis.plot(seconds[kept], aside[kept, car], color=color, lw=width, zorder=2 + gone)
         if gone:
             axis.plot(seconds[kept][-1], np.sign(aside[kept, car][-1]) * 2, "x", color=plots.BLACK)
     for edge in (-2, 2):
@@ -418,6 +425,7 @@ def draw_offsets(axis, log, title, shown=60):
     axis.set_title(title, fontsize=11)
 
 
+# %% tags=["demo", "thumbnail"]
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.4), sharey=True)
 draw_offsets(axes[0], clone_log, "trained on good driving only")
 draw_offsets(axes[1], student_log, "after four rounds of questions")
@@ -433,8 +441,27 @@ plots.show(
 )
 
 # %% [markdown]
-# The left half is what a test error cannot see. Two notes on honesty. A person can hardly say what they *would have* done in a car that somebody else
-# steers, so real projects make the recovery data in other ways: two cameras that look askew and a corrected label (NVIDIA, 2016), or disturbances while a person drives.
+# The left half is what a test error cannot see. Or was it a matter of more data? So a third network gets as many drives in the same wind, recorded from the careful driver: five times the first recording, and nothing that the clone ran into.
+
+# %% tags=["demo"]
+patient = network()
+patient.compile(keras.optimizers.Adam(1e-3), loss="mse")
+places, right = labelled(drive(rule_at(15), World(), 48, seed=500))
+places, right = np.concatenate([seen, places]), np.concatenate([answers, right])
+patient.fit(places, right, batch_size=64, epochs=12, verbose=0)
+patient_left = score(drive(camera_driver(patient), seed=3))[1]
+print(f"leaves the lane: clone {clone_left:.0%}, five times the data {patient_left:.0%}, ", end="")
+print(f"as much data from its own drives {student_left:.0%}")
+
+# %% tags=["demo", "nbval-check-output"]
+# 8 seeds: five times the data .008 to .15 (mean .06).
+print("five times the data, fewer departures than the clone:", patient_left < clone_left)
+fewer = student_left < max(patient_left, 0.012)
+print("its own drives with answers, fewer still or at most 1 in 100:", fewer)
+
+# %% [markdown]
+# More of the same does help; the drives of its own help more. Two notes on honesty. A person can hardly say what they *would have* done in a car that somebody else
+# steers, so real projects make the recovery data in other ways: two more cameras, mounted further left and right, whose pictures get a corrected answer (NVIDIA, 2016), or disturbances while a person drives.
 # And our driver reads a survey that the camera lacks, as a safety driver reads the world better than a lens.
 
 # %% [markdown]
@@ -563,7 +590,7 @@ def policy_loss(log_probs, returns, driving):
 everyone = np.ones((2, 2), bool)
 result = policy_loss(np.log([[0.5, 0.5], [0.5, 0.5]]), np.array([[3.0, 1.0], [8.0, 2.0]]), everyone)
 assert np.ndim(result) == 0, f"Return one number; got shape {np.shape(result)}."
-assert np.isclose(float(result), 0), (
+assert np.isclose(float(result), 0, atol=1e-4), (
     f"All actions equally probable, advantages 1, -1, 3, -3: the terms cancel and the loss is 0; got {float(result):.3f}."
 )
 
@@ -572,7 +599,7 @@ assert np.isclose(float(result), 0), (
 ### BEGIN HIDDEN TESTS
 logs = np.array([[-1.0, -3.0], [-2.0, -2.0]])
 got = float(policy_loss(logs, np.array([[5.0, 1.0], [4.0, 4.0]]), everyone))
-assert np.isclose(got, -1.0), (
+assert np.isclose(got, -1.0, atol=1e-4), (
     "Of two cars the one with the likelier action (log -1) got 5, the other (log -3) got 1; the mean is 3, the advantages are 2 and "
     f"-2, and the second step adds nothing: -(-1 · 2 + -3 · -2) / 4 = -1. Got {got:.3f}."
 )
@@ -581,11 +608,11 @@ logs, returns = rng.normal(-1, 1, (5, 4)), rng.normal(20, 5, (5, 4))
 all_drive = np.ones((5, 4), bool)
 base = float(policy_loss(logs, returns, all_drive))
 want = -np.mean(logs * (returns - returns.mean(axis=1, keepdims=True)))
-assert np.isclose(base, want), (
+assert np.isclose(base, want, atol=1e-3), (
     f"Five steps, four cars, all driving: expected {want:.3f}, got {base:.3f}."
 )
 shifted = float(policy_loss(logs, returns + np.arange(5.0)[:, None], all_drive))
-assert np.isclose(shifted, base), (
+assert np.isclose(shifted, base, atol=1e-3), (
     f"If all cars get more at the same step, nobody did better than expected: the loss should stay {base:.3f}; got {shifted:.3f}."
 )
 ### END HIDDEN TESTS
@@ -607,7 +634,7 @@ with np.errstate(invalid="ignore", divide="ignore"):
 assert np.isfinite(got), (
     f"In the last step no car drives; the loss should be {want:.3f}, got {got}."
 )
-assert np.isclose(got, want), (
+assert np.isclose(got, want, atol=1e-3), (
     f"Drives end after {ends.tolist()} steps: expected {want:.3f}, got {got:.3f}. Who belongs to the mean at a step, and over how many "
     f"terms is the loss averaged?"
 )
@@ -695,6 +722,7 @@ def noisy(model, rng, sigma):
     return policy
 
 
+# %% tags=["demo"]
 def advantages_of(log, discount=0.98):
     """How much better than the other cars at that step, in standard deviations."""
     sums, following = np.zeros(log["reward"].shape), 0.0
@@ -704,6 +732,13 @@ def advantages_of(log, discount=0.98):
     counts = np.maximum(kept.sum(axis=1, keepdims=True), 1)
     above = (sums - (sums * kept).sum(axis=1, keepdims=True) / counts) * kept
     return (above / above[kept].std()).astype("float32")
+
+
+def copy_of(model):
+    """A second model with the same weights."""
+    twin = network()
+    twin.set_weights(model.get_weights())
+    return twin
 
 
 # %% tags=["demo"]
@@ -726,49 +761,43 @@ def practise(model, world, rounds, count=64, seed=0, sigma=SIGMA, title="Practis
     return np.array(history)
 
 
-def copy_of(model):
-    """A second model with the same weights."""
-    twin = keras.models.clone_model(model)
-    twin.set_weights(model.get_weights())
-    return twin
-
-
 # %% [markdown]
-# Thirty rounds of 64 drives: eight hours of driving in a few seconds. *The return pays metres and punishes departures. What will it do with the speed?*
+# Twenty-two rounds of 64 drives: almost six hours of driving in a few seconds. *The return pays metres and punishes departures. What will it do with the speed?*
 
 # %% tags=["demo"]
 racer = copy_of(student)
-history = practise(racer, World(), rounds=30)
+history = practise(racer, World(), rounds=22)
 racer_metres, racer_left = score(drive(camera_driver(racer), seed=1))
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION racer
-print("more metres than its teacher, by more than 60:", racer_metres > rules[15][0] + 60)
-print("faster than 20 m/s at the end of practice:", history[-5:, 2].mean() > 20)
+# 15 seeds: 319 to 362 m, speed at the end 20.4 to 23.7 m/s; the tuned rule 359 m.
+print("more metres than its teacher, by more than 50:", racer_metres > rules[15][0] + 50)
+print("faster than 18 m/s at the end of practice:", history[-5:, 2].mean() > 18)
 best_rule = max(metres for metres, _ in rules.values())
-print("beats the rule with its speed tuned by more than 20 m:", racer_metres > best_rule + 20)
+print("beats the rule with its speed tuned by more than 30 m:", racer_metres > best_rule + 30)
 
 # %% tags=["demo"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.4))
-left.plot(1 + np.arange(30), history[:, 0], color=plots.BLUE)
+left.plot(1 + np.arange(22), history[:, 0], color=plots.BLUE)
 for speed, color in ((15, plots.GREEN), (24, plots.ORANGE)):
     left.axhline(rules[speed][0], color=color, ls="--")
-    left.text(30, rules[speed][0] - 4, f"rule at {speed} m/s", ha="right", va="top", fontsize=10)
+    place = {"x": 22, "ha": "right", "y": rules[speed][0] - 4, "va": "top"}
+    if speed == 24:
+        place = {"x": 0, "ha": "left", "y": rules[speed][0] + 4, "va": "bottom"}
+    left.text(s=f"rule at {speed} m/s", fontsize=10, **place)
 left.set(xlabel="rounds of practice", ylabel="return (m), with noise", ylim=(0, 390))
-right.plot(1 + np.arange(30), 100 * history[:, 1], color=plots.VERMILION)
+right.plot(1 + np.arange(22), 100 * history[:, 1], color=plots.VERMILION)
 right.set(xlabel="rounds of practice", ylabel="drives that leave the lane (%)", ylim=(0, None))
-fig.suptitle(
-    "It learns to go faster, and pays for it with departures", x=0.01, ha="left", fontsize=12
-)
+fig.suptitle("It learns to go faster, until the tyres set a limit", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
-    alt="""Left, the return over 30 rounds of practice: it starts near the rule at 15 m/s and climbs towards the rule at 24 m/s.
-    Right, the share of drives that leave the lane while practising: near zero at first, with departures appearing as it goes faster.""",
+    alt="""Left, the return over 22 rounds of practice: it starts near the rule at 15 m/s and climbs towards the rule at 24 m/s.
+    Right, the share of drives that leave the lane while practising: zero for most of the time, with the first departures appearing at the end, when it is fast.""",
 )
 
 # %% [markdown]
-# It has found by trial that metres pay, and it goes as fast as the tyres allow or a little faster. Nobody told it to. And the rule with one tuned number is as good
-# with far less effort. Where the rule's survey exists, take the rule. The gain of learning is that it worked from the camera alone, with nothing but a reward.
+# It has found by trial that metres pay, and it goes about as fast as the tyres allow. Nobody told it to. Further practice would not help: it then drives at the limit, where a little noise decides
+# between a record and a departure. And the rule with one tuned number does as well, with far less effort. Where a survey exists, take the rule. What learning has to offer is that it needed the camera and a reward and nothing else.
 
 # %% [markdown]
 # ## From the simulation to the road
@@ -793,30 +822,31 @@ drivers = {
 }
 
 
-def test_everywhere(policy):
-    """(return, departures) of a policy in each world."""
-    return np.array([score(drive(policy, world, seed=5)) for world in WORLDS.values()])
+def test_in(names, policy):
+    """World: (return, share of departures), for a policy in some worlds."""
+    return {name: score(drive(policy, WORLDS[name], seed=5)) for name in names}
 
+
+BOTH = ("simulation", "the road")
 
 # %% [markdown]
 # "The road" is a bit of all three: friction .6 where the simulation has .9, a steering lag of .4 s where it has .2, twice the camera's noise. *Which of the four drivers will suffer
 # most, and from what?*
 
 # %% tags=["demo"]
-table = {name: test_everywhere(policy) for name, policy in drivers.items()}
+table = {name: test_in(WORLDS, policy) for name, policy in drivers.items()}
 print(f"{'leaves the lane (%)':20s}" + "".join(f"{name:>15s}" for name in WORLDS))
 for name, results in table.items():
-    print(f"{name:20s}" + "".join(f"{100 * left:15.0f}" for left in results[:, 1]))
+    print(f"{name:20s}" + "".join(f"{100 * left:15.0f}" for _, left in results.values()))
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION gap
-print("student on the road, leaves the lane in less than 15 of 100:", table["student"][4, 1] < 0.15)
-print("racer on the road, in more than 30 of 100:", table["racer"][4, 1] > 0.30)
-print(
-    "racer on the road, less than half of its metres in simulation:",
-    table["racer"][4, 0] < table["racer"][0, 0] / 2,
-)
-print("fast rule on the road, in more than 30 of 100:", table["rule, 24 m/s"][4, 1] > 0.30)
+# 15 seeds: student 0 to .12, racer .53 to .97; of the racer's metres .22 to .62 remain.
+road = {name: results["the road"] for name, results in table.items()}
+print("student on the road, leaves it in less than 25 of 100 drives:", road["student"][1] < 0.25)
+print("racer on the road, in more than 30 of 100:", road["racer"][1] > 0.3)
+print("fast rule on the road, in more than 50 of 100:", road["rule, 24 m/s"][1] > 0.5)
+share = road["racer"][0] / table["racer"]["simulation"][0]
+print("racer, less than nine tenths of its metres left:", share < 0.9)
 
 # %% [markdown]
 # The racer has learned the simulation's tyres. It goes as fast as *they* allow, and the wet road does not. The fast rule, tuned in the same simulation, fails the same way: the gap
@@ -831,48 +861,57 @@ print("fast rule on the road, in more than 30 of 100:", table["rule, 24 m/s"][4,
 # %% tags=["demo"]
 MANY = World(friction=(0.4, 1.0), lag=(0.1, 0.6), noise=(0.05, 0.3))
 ranger = copy_of(student)
-practise(ranger, MANY, rounds=30, seed=1, title="Many worlds")
-table["ranger"] = test_everywhere(camera_driver(ranger))
+practise(ranger, MANY, rounds=22, seed=1, title="Many worlds")
+table["ranger"] = test_in(BOTH, camera_driver(ranger))
 
 # %% [markdown]
-# ### A little practice on the road
+# ### A little driving on the road
 #
-# The article's last step: **fine-tuning**. The racer practises on the road itself, 10 rounds of 16 drives, forty minutes in all. Here every departure would be
-# a real one, so we count them, and explore with half the noise.
+# The last step is **fine-tuning** on the road itself. There are two ways to do it, and we try both on the racer. It may go on practising by trial and error, 10 rounds of 16 drives with half the noise; here every
+# departure would be a real one, so we count them. Or it may be shown: a careful driver drives 12 times on the road at 20 m/s, three minutes in all, and the racer is trained on the recording. *Which one will help?*
 
 # %% tags=["demo"]
-tuned = copy_of(racer)
-on_the_road = practise(tuned, ROAD, 10, count=16, seed=2, sigma=SIGMA / 2, title="On the road")
-table["racer, tuned"] = test_everywhere(camera_driver(tuned))
-tuned_ranger = copy_of(ranger)
-ranger_on_the_road = practise(tuned_ranger, ROAD, 10, count=16, seed=2, sigma=SIGMA / 2)
-table["ranger, tuned"] = test_everywhere(camera_driver(tuned_ranger))
-for name, results in table.items():
-    print(
-        f"{name:15s} simulation {results[0, 0]:4.0f} m, road {results[4, 0]:4.0f} m, {results[4, 1]:4.0%} leave it"
+tried = copy_of(racer)
+trials = practise(tried, ROAD, 10, count=16, seed=2, sigma=SIGMA / 2, title="On the road")
+table["racer, tried"] = test_in(BOTH, camera_driver(tried))
+
+lesson = drive(rule_at(20), ROAD, 12, seed=200)
+for name, model in (("racer", racer), ("ranger", ranger)):
+    shown = copy_of(model)
+    shown.compile(keras.optimizers.Adam(1e-3), loss="mse")
+    kept = lesson["driving"]
+    shown.fit(
+        lesson["observation"][kept], lesson["action"][kept], batch_size=64, epochs=10, verbose=0
     )
-crashed = [round(16 * past[:, 1].sum()) for past in (on_the_road, ranger_on_the_road)]
-print(f"departures in 160 drives of practice on the road: racer {crashed[0]}, ranger {crashed[1]}")
+    table[f"{name}, shown"] = test_in(BOTH, camera_driver(shown))
+
+# %% tags=["demo"]
+for name, results in table.items():
+    (here, _), (there, leave) = (results[world] for world in BOTH)
+    print(f"{name:15s} simulation {here:4.0f} m; road {there:4.0f} m, {leave:4.0%} leave the lane")
+print(f"departures while it tried, in 160 drives: {16 * trials[:, 1].sum():.0f}")
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION transfer
+# 15 seeds: ranger 56 to 79 m behind in simulation, leaves the road in 0 to .14; departures while trying 101 to 157, after it .59 to .99;
+# shown 0 to .22 and 235 to 287 m, the racer before it 77 to 198 m.
+road = {name: results["the road"] for name, results in table.items()}
+slower = table["ranger"]["simulation"][0] < table["racer"]["simulation"][0] - 20
+print("ranger, more than 20 m behind the racer in simulation:", slower)
 print(
-    "ranger, fewer metres than the racer in simulation:",
-    table["ranger"][0, 0] < table["racer"][0, 0],
+    "ranger on the road, departs less than half as often:", road["ranger"][1] < road["racer"][1] / 2
 )
-print("and more than the racer on the road:", table["ranger"][4, 0] > table["racer"][4, 0])
-print(
-    "tuned racer, more metres on the road than untuned:",
-    table["racer, tuned"][4, 0] > table["racer"][4, 0],
-)
-print(
-    "tuning the racer cost more departures on the road than tuning the ranger:",
-    crashed[0] > crashed[1],
-)
+print("racer that tried, departures in 160 drives, more than 60:", 16 * trials[:, 1].sum() > 60)
+print("and still leaves the road in more than 30 of 100:", road["racer, tried"][1] > 0.3)
+print("racer that was shown, in less than 45 of 100:", road["racer, shown"][1] < 0.45)
+print("metres there, 20 more than before:", road["racer, shown"][0] > road["racer"][0] + 20)
 
 # %% [markdown]
-# Both ways help, and at different prices. Randomising pays in simulation, with speed: not knowing the tyres, it is careful. Fine-tuning pays on the road, with departures. In
-# practice one does both in this order, so that what is tuned on the road is careful already.
+# Three minutes of good driving did what 160 drives of trial and error did not: the racer, whose steering was learned in simulation, needs a new idea of
+# speed and little else. Trial and error had hardly a drive that lasted, and from crashes alone one learns slowly what would have been right. It also cost a
+# departure in most drives; nobody would pay that on a street. So the order is: simulate first, randomise what you do not know, and on the road learn from
+# people.
+#
+# The ranger pays for its caution in simulation, with speed, and needs no drive on the road at all to be safer there; the recording adds little to it. That the road's numbers lay inside the ranges we drew from was our doing. On a true road nobody promises that.
 
 # %% [markdown]
 # ## A rule that overrules
@@ -1000,24 +1039,29 @@ def guarded(policy, limit=4.0):
     return safe
 
 
-table["racer, overruled"] = test_everywhere(guarded(camera_driver(racer)))
+table["racer, overruled"] = test_in(BOTH, guarded(camera_driver(racer)))
 for name in ("racer", "racer, overruled"):
-    (sim_metres, sim_left), (road_metres, road_left) = table[name][[0, 4]]
-    print(
-        f"{name:17s} simulation {sim_metres:4.0f} m, {sim_left:4.0%} leave; road {road_metres:4.0f} m, {road_left:4.0%} leave"
-    )
+    for world, (far, left) in table[name].items():
+        if world in BOTH:
+            print(f"{name:17s} {world:11s} {far:4.0f} m, {left:4.0%} leave the lane")
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION rule
+# 15 seeds: 0 to .13 times as many departures, 1.4 to 3.9 times as many metres.
 plain, safe = table["racer"], table["racer, overruled"]
 print(
-    "departures on the road, less than a third of those without it:", safe[4, 1] < plain[4, 1] / 3
+    "departures on the road, less than a third of those without it:",
+    safe["the road"][1] < plain["the road"][1] / 3,
 )
-print("return on the road, higher with the rule:", safe[4, 0] > plain[4, 0])
-print("return in the simulation, lower with the rule:", safe[0, 0] < plain[0, 0])
+print(
+    "metres on the road, at least 1.1 times as many with the rule:",
+    safe["the road"][0] > 1.1 * plain["the road"][0],
+)
+print(
+    "metres in the simulation, fewer with the rule:", safe["simulation"][0] < plain["simulation"][0]
+)
 
 # %% [markdown]
-# One readable line of physics does more for the road than all the training before. It costs metres in the world for which the racer was tuned, and pays where the world differs. It does have two assumptions of its own:
+# One readable line of physics does more for the road than all the training before. It costs metres in the world for which the racer was tuned, and pays where the world differs. It has two assumptions of its own:
 # a map that is right, and tyres that bear 4 m/s².
 
 # %% [markdown]
@@ -1036,13 +1080,13 @@ icy = {
 }
 ice = {}
 for name, policy in icy.items():
-    ice[name] = score(drive(policy, World(), 256, seed=8)), score(drive(policy, ICE, 256, seed=8))
+    ice[name] = score(drive(policy, World(), seed=8)), score(drive(policy, ICE, seed=8))
 
 # %% tags=["demo", "nbval-check-output"]
-# CALIBRATION ice
-for name, (dry, frozen) in ice.items():
-    print(f"{name:17s} leaves the lane on ice in more than 5 of 100 drives:", frozen[1] > 0.05)
-print("racer on ice, in more than 25 of 100:", ice["racer"][1][1] > 0.25)
+# 15 seeds: racer .52 to .63, the others .20 to .52.
+for name, (_, frozen) in ice.items():
+    print(f"{name:17s} leaves the lane on ice in more than 8 of 100 drives:", frozen[1] > 0.08)
+print("racer on ice, in more than 30 of 100:", ice["racer"][1][1] > 0.3)
 change = 0.001 * (ice["racer"][0][0] - ice["racer"][1][0]) / ice["racer"][0][0]
 print(
     "ice in one drive of 1,000 lowers the racer's mean return by less than .1 %:",
@@ -1051,7 +1095,7 @@ print(
 
 # %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 3.2))
-for place, (name, (dry, frozen)) in enumerate(ice.items()):
+for place, (dry, frozen) in enumerate(ice.values()):
     axis.plot([100 * dry[1], 100 * frozen[1]], [place] * 2, color="#999999", lw=1.5, zorder=1)
     axis.scatter(100 * dry[1], place, color=plots.BLUE, s=60, label="dry" if not place else None)
     axis.scatter(
@@ -1070,11 +1114,11 @@ axis.set_title("Nobody was prepared for ice; the fastest fares worst")
 plots.show(
     fig,
     alt="""For five drivers the share of drives that leave the lane on a dry road and with 30 metres of ice. On the dry road all
-    are near zero or a few per cent. With ice all are higher, the racer by far the highest, the careful rule and the student lowest.""",
+    are near zero or a few per cent. With ice all are higher, the racer the highest, the careful rule and the student lowest.""",
 )
 
 # %% [markdown]
-# All of them leave the lane, also the ones that looked perfect. The rule around the racer brakes for bends that dry and wet tyres can hold; ice breaks its assumption. And look at the last
+# All of them leave the lane, also the ones that looked perfect; what helped most was to be slow already. The rule around the racer lets it race along straights and brakes for bends that wet tyres would hold; ice breaks its assumption. And look at the last
 # line above: where ice comes in one drive of a thousand, the mean return, the number that everybody optimises and reports, hardly moves. **What is rare vanishes in a mean.** The people it
 # hurts do not: somebody walks along that road.
 #
@@ -1087,7 +1131,7 @@ for n in (128, 10_000, 1_000_000):
     )
 
 # %% [markdown]
-# Our tables rest on 128 drives each, so a zero in them means *less than 2.3 %*, not *never*. People in the United States drive about 100 million miles for each fatal accident; by this rule a fleet needs some 300 million miles
+# Our tables rest on 128 drives each, so a zero in them means *up to 2.3 %*, not *never*. People in the United States drive about 100 million miles for each death in traffic; by this rule a fleet needs some 300 million miles
 # without one to show that it is no worse, and all of them with the same software. This is why simulations, readable rules and stated limits matter, and why the question *where has it been tested, and on whose streets?* belongs to
 # each such system: a car that was tried among adults on dry roads of one city has shown nothing for children, wheelchairs, or snow.
 
