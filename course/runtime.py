@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from dataclasses import dataclass
 
@@ -40,6 +41,8 @@ def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Set
 
     from course import plots
 
+    # TensorFlow's advice on how often it traces functions reads like a fault in the lesson.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     device = precision_module.find_device()
     choice = precision_module.choose(precision, device)
     keras.utils.set_random_seed(seed)
