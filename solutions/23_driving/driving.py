@@ -796,7 +796,7 @@ plots.show(
 )
 
 # %% [markdown]
-# It has found by trial that metres pay, and it goes about as fast as the tyres allow. Nobody told it to. Further practice would not help: it then drives at the limit, where a little noise decides
+# It has found by trial that metres pay, and it goes about as fast as the tyres allow. Nobody told it to. More practice gained little in the few longer runs that we tried: it then drives at the limit, where a little noise decides
 # between a record and a departure. And the rule with one tuned number does as well, with far less effort. Where a survey exists, take the rule. What learning has to offer is that it needed the camera and a reward and nothing else.
 
 # %% [markdown]
