@@ -13,8 +13,8 @@ def few_images(features, count):
     for index in range(count):
         image = rng.integers(0, 256, (218, 178, 3), dtype=np.uint8)
         flags = {name: index % 2 == 0 for name in features["attributes"]}
-        points = dict.fromkeys(features["landmarks"], index)
-        yield index, {"image": image, "landmarks": points, "attributes": flags}
+        numbers = {name: dict.fromkeys(features[name], index) for name in ("landmarks", "identity")}
+        yield index, {"image": image, "attributes": flags, **numbers}
 
 
 @pytest.fixture
