@@ -9,7 +9,7 @@
 #     summary: You build a recurrent cell and an LSTM by hand, measure how far back each of them hears, and forecast a sea, a share and a melody beside honest baselines.
 #     part: III Sequential data
 #     minutes: 90
-#     minutes_reading: 14
+#     minutes_reading: 12
 #     objectives:
 #     - compute what a recurrent cell and an LSTM answer, step by step, and check it against Keras
 #     - follow a gradient back through time, say why it vanishes or explodes, and clip it
@@ -37,8 +37,8 @@
 # kind forgets within a few dozen steps, and you can calculate when.
 #
 # You will build a recurrent cell and its famous repair, the LSTM, by hand, measure how far back each of them
-# hears, and let them forecast. In two of three cases something simpler will do as well or better, and
-# you will know because you asked. About 14 minutes to read and run, 90 with the five exercises.
+# hears, and let them forecast. In two of three cases something simpler will do as well or better, and you will
+# know because you asked. About 12 minutes to read and run, 90 with the five exercises.
 
 # %%
 import course
@@ -76,14 +76,13 @@ h_2 = np.tanh(np.array([0.0]) @ w_x + h_1 @ w_h + b)
 print("after the input 2:", h_1.round(2), " after the input 0:", h_2.round(2))
 
 # %% [markdown]
-# The second input was zero, and the state still holds something: the echo of the first. There are two ways
-# to draw this. **Folded**: a box with an arrow that leaves it and comes back. **Unrolled**: the same box once
-# for each step, with an arrow from each to the next. The second drawing shows what the first hides: for training,
-# it is a network as deep as the sequence is long, and what the answer learns from an input must travel back through
-# all the boxes between.
+# The second input was zero, and the state still holds something: the echo of the first. There are two ways to
+# draw this. **Folded**: a box with an arrow that leaves it and comes back. **Unrolled**: the same box once for
+# each step. Unrolled one sees that for training it is a network as deep as the sequence is long: what the
+# answer learns from an input must travel back through all the boxes between.
 #
-# The next cells draw it for eight months of 1997, when El Niño warmed the Pacific off Peru. `hear` lets a Keras cell
-# read a sequence and asks TensorFlow how strongly the answer depends on each state: the length of the gradient.
+# The next cells draw it for eight months of 1997, when El Niño warmed the Pacific off Peru. `hear` lets a Keras
+# cell read a sequence and asks how strongly the answer depends on each state: the length of the gradient.
 
 
 # %% tags=["demo"]
@@ -163,10 +162,10 @@ plots.show(
 )
 
 # %% [markdown]
-# Black arrows carry the state forward. The red ones carry the gradient back, and their numbers compare each state's
-# influence on the answer with that of the last: **what came long ago is heard ever more faintly.** These weights are
-# random, and nothing has been trained; why it fades, and what helps, is the first half of this lesson. Order matters
-# to such a network, unlike to a mean: with the inputs reversed it ends elsewhere.
+# Black arrows carry the state forward. The red ones carry the gradient back, and their numbers compare each
+# state's influence on the answer with that of the last: **what came long ago is heard ever more faintly.**
+# These weights are random; nothing has been trained. Why it fades, and what helps, is the first half of this
+# lesson. Order matters to such a network: with the inputs reversed it ends elsewhere.
 
 # %% tags=["demo", "nbval-check-output"]
 print("May is heard with less than a fifth of December:", bool(strength[0] < 0.2 * strength[-1]))
@@ -233,7 +232,7 @@ for seed, (batch, time, inputs, units) in enumerate([(1, 1, 1, 3), (3, 7, 2, 4),
     wrong = np.abs(got - want).max(axis=(0, 2)) > 1e-3
     assert not wrong.any(), (
         f"{case}: differs from Keras' SimpleRNN with the same weights, first at step {wrong.argmax()} (counted from 0). "
-        "If step 0 is right and later ones are not, look at how the old state enters; if only other sequences than the first are wrong, at where they start."
+        "If step 0 is wrong already, look at w_x and b; if only later steps are, at how the old state enters; if only other sequences than the first are, at where they start."
     )
 ### END HIDDEN TESTS
 
@@ -313,15 +312,17 @@ def recurrent_layer(x, w_x, w_h, b):
 # ## A gradient fades on its way back
 #
 # To learn, a network must know how its loss changes when a number inside it changes: the **gradient**, computed
-# backwards by the chain rule, one factor for each thing in between. In an unrolled network the things in between are
-# steps in time. If $g_t$ is the gradient of the loss with respect to the state $h_t$ (a list like $h_t$), then one step back
+# backwards by the chain rule, one factor for each thing in between. Here the things in between are steps in
+# time. If $g_t$ is the gradient of the loss with respect to the state $h_t$ (a list like $h_t$), then one step
+# back
 #
 # $$g_{t-1} = \bigl(g_t \odot (1 - h_t^2)\bigr) \, W_h^{\top}$$
 #
-# $\odot$ multiplies number by number; $1 - h_t^2$ is the slope of tanh where it gave $h_t$; $W_h^{\top}$ is $W_h$
-# with rows and columns exchanged, because the gradient takes the weights the other way. This is called **backpropagation
-# through time**. Over 50 steps there are 50 such factors. The slope is at most 1. So if $W_h$ shrinks what it
-# multiplies, the gradient **vanishes**, exponentially; if it stretches more than the slopes shrink, it **explodes**.
+# $\odot$ multiplies number by number; $1 - h_t^2$ is the slope of tanh where it gave $h_t$; $W_h^{\top}$ is
+# $W_h$ with rows and columns exchanged, because the gradient takes the weights the other way. This is
+# **backpropagation through time**. Over 50 steps there are 50 such factors. The slope is at most 1. So if $W_h$
+# shrinks what it multiplies, the gradient **vanishes**, exponentially; if it stretches more than the slopes
+# shrink, it **explodes**.
 
 # %% [markdown]
 # ### Exercise 2: back through time
@@ -486,9 +487,9 @@ print("gain 1: less than a hundredth:", bool(far[1.0] < 1e-2))
 print("gain 1.5 without tanh: more than a billionfold:", bool(far["1.5, no tanh"] > 1e9))
 
 # %% [markdown]
-# Straight lines on a logarithmic axis: each step multiplies. A gain of 1 is not safe, because the slopes of tanh still
-# shrink. Tanh also holds the explosion back, since large states have small slopes. Without it there is no such
-# brake, and ReLU has none either wherever it is not 0.
+# Straight lines on a logarithmic axis: each step multiplies. A gain of 1 is not safe, because the slopes of
+# tanh still shrink. Tanh also holds the explosion back, since large states have small slopes. Without it
+# nothing does.
 #
 # ### Exercise 3: clip what explodes
 #
@@ -538,12 +539,12 @@ for scale, limit in [(100.0, 1.0), (3.0, 5.0), (1e6, 0.1)]:
     assert np.allclose(got / limit, long / np.linalg.norm(long), atol=1e-3), (
         f"{case}: the direction has changed."
     )
-    same = all(np.array_equal(a, b) for a, b in zip(given, copies))
-    assert same, "The given arrays were changed."
-short = clip_together([np.array([0.3]), np.array([0.4])], 1.0)
-assert np.allclose(np.ravel(short), [0.3, 0.4]), (
-    "Gradients of length .5 are below the limit 1 and should come back unchanged."
-)
+    assert all(map(np.array_equal, given, copies)), "The given arrays were changed."
+for scale, limit in [(1, 1.0), (8, 5.0), (0.4, 0.5)]:
+    short = clip_together([np.array([0.3 * scale]), np.array([0.4 * scale])], limit)
+    assert np.allclose(np.ravel(short), [0.3 * scale, 0.4 * scale]), (
+        f"Gradients of length {0.5 * scale:g} are below the limit {limit:g} and should come back unchanged."
+    )
 nothing = np.concatenate(clip_together([np.zeros(2), np.zeros(3)], 1.0))
 assert np.array_equal(nothing, np.zeros(5)), f"Gradients of zero should stay zero, got {nothing}."
 ### END HIDDEN TESTS
@@ -570,6 +571,13 @@ def clip_together(gradients, limit):
 
 
 # %% tags=["misconception"]
+# The length is compared with 1 instead of the limit, so gradients between the two are scaled that should not be.
+def clip_together(gradients, limit):
+    length = np.sqrt(sum(np.sum(g**2) for g in gradients))
+    return [g * limit / length if length > 1 else g.copy() for g in gradients]
+
+
+# %% tags=["misconception"]
 # The lengths of the arrays are added; the squares have to be added before the root is taken.
 def clip_together(gradients, limit):
     length = sum(np.sqrt(np.sum(g**2)) for g in gradients)
@@ -591,8 +599,9 @@ def clip_together(gradients, limit):
 
 
 # %% [markdown]
-# In Keras one writes `global_clipnorm=1.0` into the optimizer. Here the same exploding network, without tanh
-# and with a gain of 1.3, is trained twice, to tell the mean of the last ten of 30 random numbers.
+# In Keras one writes `global_clipnorm=1.0` into the optimizer. (Its `clipnorm`, used further down, clips each
+# array of weights by itself; there that is enough.) Here the same exploding network, without tanh and with a
+# gain of 1.3, is trained twice, to tell the mean of the last ten of 30 random numbers.
 
 # %% tags=["demo", "nbval-check-output"]
 numbers = np.random.default_rng(0).normal(size=(640, 30, 1)).astype("float32")
@@ -612,24 +621,26 @@ shrunk = losses[1.0][-1] / losses[1.0][0]
 print("with clipping it falls below a tenth in five epochs:", bool(shrunk < 0.1))
 
 # %% [markdown]
-# Without clipping the loss is no number any more; with it, it starts huge and falls. Clipping repairs the explosion. It does nothing against vanishing: one can shorten what is too long, but what has
-# faded to a hundred-billionth is lost among the noise.
+# Without clipping the loss is no number any more; with it, it starts huge and falls. Against vanishing clipping
+# does nothing: one can shorten what is too long, but what has faded to a hundred-billionth is lost among the
+# noise.
 
 # %% [markdown]
 # ## Gates decide what stays
 #
-# If multiplying at every step is the trouble, keep something that is *not* multiplied by a matrix at every step. A **long
-# short-term memory** (LSTM) has, beside $h$, a **cell state** $c$ that is passed on by addition. Three **gates**, lists of
-# numbers from 0 (shut) to 1 (open), decide: how much of the old $c$ stays ($f$, forget gate), how much of the new
-# candidate $\tilde c$ enters ($i$, input gate), and how much of $c$ shows in $h$ ($o$, output gate). With the sigmoid
-# $\sigma(z) = 1 / (1 + e^{-z})$:
+# If multiplying at every step is the trouble, keep something that no matrix multiplies. A **long short-term
+# memory** (LSTM) has, beside $h$, a **cell state** $c$ that is passed on by addition. Three **gates**, lists of
+# numbers from 0 (shut) to 1 (open), decide: how much of the old $c$ stays ($f$, forget gate), how much of the
+# new candidate $\tilde c$ enters ($i$, input gate), and how much of $c$ shows in $h$ ($o$, output gate). With
+# the sigmoid $\sigma(z) = 1 / (1 + e^{-z})$:
 #
 # $$i, f, o = \sigma(x_t W_\bullet + h_{t-1} U_\bullet + b_\bullet) \qquad \tilde c = \tanh(x_t W_c + h_{t-1} U_c + b_c)$$
 #
 # $$c_t = f \odot c_{t-1} + i \odot \tilde c \qquad h_t = o \odot \tanh(c_t)$$
 #
-# The dot $\bullet$ says that each gate has weights of its own. A step back along $c$ multiplies by $f$ and nothing else,
-# and if the gate is open, $f$ is near 1. The network learns when to open.
+# The dot $\bullet$ stands for $i$, $f$ or $o$: each gate has weights of its own. A step straight back along $c$
+# multiplies by $f$ and nothing else, and where the forget gate is open, $f$ is near 1. The network learns when
+# to open it.
 
 # %% [markdown]
 # ### Exercise 4: one step of an LSTM
@@ -705,7 +716,7 @@ for seed, (batch, inputs, units) in enumerate([(1, 1, 1), (2, 3, 4), (5, 2, 3)])
         case = f"batch {batch}, {inputs} inputs, {units} units, step {step + 1}"
         assert h.shape == want_h.shape, f"{case}: h of shape {want_h.shape}, not {h.shape}."
         assert np.allclose(c, want_c, atol=1e-3), (
-            f"{case}: c differs from Keras' LSTM by up to {np.abs(c - want_c).max():.3f}. Which columns belong to which gate, which are squashed by tanh, and what is kept of the old c?"
+            f"{case}: c differs from Keras' LSTM by up to {np.abs(c - want_c).max():.3f}. Do x, the old h and the bias all enter, which columns belong to which gate, which are squashed by tanh, and what is kept of the old c?"
         )
         assert np.allclose(h, want_h, atol=1e-3), (
             f"{case}: c is right, h is off by up to {np.abs(h - want_h).max():.3f}. What does the output gate multiply?"
@@ -783,15 +794,15 @@ def lstm_step(x, h, c, kernel, recurrent, bias):
 #
 # $$h_t = z \odot h_{t-1} + (1 - z) \odot \tilde h \qquad \tilde h = \tanh\bigl(x_t W + (r \odot h_{t-1})\, U + b\bigr)$$
 #
-# With $z$ at 1 the state stays as it is. (Some texts exchange $z$ and $1 - z$, and Keras applies $r$ after the product with
-# $U$ unless told otherwise; neither changes the idea.) Per unit of state a GRU has three sets of weights and an LSTM four, where the plain
-# cell has one. In most comparisons they are about as good as each other.
+# With $z$ at 1 the state stays as it is; $z$ and $r$ are made as the LSTM's gates are. (Some texts exchange $z$
+# and $1 - z$, and Keras applies $r$ after the product with $U$ unless told otherwise; neither changes the
+# idea.) A GRU has three sets of weights and an LSTM four, where the plain cell has one.
 
 # %% [markdown]
 # ### Who still knows the first symbol?
 #
-# A task that is nothing but memory, simulated: the first symbol is one of four, then come 60 random symbols of four other
-# kinds, and at the end the network is asked for the first. Guessing scores .25.
+# A task that is nothing but memory, simulated: the first symbol is one of four, then come 60 random symbols of
+# four other kinds, and at the end the network is asked for the first. Guessing scores .25.
 
 
 # %%
@@ -803,16 +814,17 @@ def recall_task(count, gap, rng):
 
 
 # %% [markdown]
-# One number turns out to matter: the bias of the forget gate at the start. Keras sets it to 1, so the gate begins near
-# $\sigma(1)$ = .73. What is left of a number after being multiplied by .73 sixty times? And with a bias of 4?
+# One number turns out to matter: the bias of the forget gate at the start. Keras sets it to 1, so the gate
+# begins near $\sigma(1)$. What is left of a number after being multiplied by that sixty times? And with a bias
+# of 4?
 
 # %% tags=["demo", "nbval-check-output"]
 for bias in (0, 1, 4):
     print(f"bias {bias}: gate {sigmoid(bias):.2f}, left after 60 steps: {sigmoid(bias) ** 60:.0e}")
 
 # %% [markdown]
-# So an untrained LSTM forgets too, within a few steps, and a GRU, whose gate starts at .5 (bias 0), sooner still. *Which of
-# these five will learn to recall?* The plain cell, LSTM and GRU as Keras makes them, and both with the bias of the
+# So an untrained LSTM forgets too, and a GRU, whose gate starts with a bias of 0, sooner still. *Which of these
+# five will learn to recall?* The plain cell, LSTM and GRU as Keras makes them, and both with the bias of the
 # keeping gate at 4.
 
 
@@ -886,25 +898,26 @@ for name, share in recalled.items():
     print(f"{name:16s} recalls more than 40 of 100:", bool(share > 0.40))
 
 # %% [markdown]
-# The gates were not enough. What made the memory long was to start with the gate open, so that at first everything is
-# kept, there is a gradient to learn from, and the network can learn what to forget. With more training, or fewer steps, the others
-# learn this task too, and for gaps up to 30 a plain cell with rotated weights does well: "an LSTM remembers longer" is
-# true of what it can learn, not of what it does when one takes it from the shelf.
+# The gates were not enough. What made the memory long was to start with the gate open, so that at first
+# everything is kept, there is a gradient to learn from, and the network can learn what to forget. "An LSTM
+# remembers longer" is true of what it can learn, not of what it does as it comes from the shelf. (The LSTM's
+# gradient falls less fast than $c$ alone would let it: a little also gets back through $h$ and the gates.)
 
 # %% [markdown]
 # ## Forecasts and melodies
 #
-# Wherever numbers come in order, someone wants the next: demand, load on a power grid, traffic, speech, a heart's rhythm,
-# prices, notes. RNNs, LSTMs and GRUs were for long the first choice for all of them. For language, Transformers (lesson 14) have
-# mostly replaced them, since these read all steps at once; where streams are short, devices small or answers due after every
-# step, recurrent networks are still at work.
+# Wherever numbers come in order, someone wants the next: demand, load on a power grid, traffic, a heart's
+# rhythm, prices, notes. Recurrent networks were long the first choice. For language, Transformers (lesson 14)
+# have mostly replaced them, since these read all steps at once; where devices are small or answers due after
+# every step, recurrent networks are still at work.
 #
 # ### The sea, some months ahead
 #
-# `sea_temperature` holds 732 real months, 1950 to 2010, of the Pacific off Ecuador and northern Peru. In some years it is up to four degrees
-# too warm, El Niño, and floods, failed fisheries and droughts elsewhere follow. Fishers and farmers would like to know
-# some months before. Most of the movement is the year's own course: the mean of each calendar month, the **climatology**. We subtract it and
-# forecast what remains, the **anomaly**.
+# `sea_temperature` holds 732 real months, 1950 to 2010, of the Pacific off Ecuador and northern Peru. In some
+# years it is more than four degrees too warm, El Niño, and floods, failed fisheries and droughts elsewhere
+# follow. Fishers and farmers would like to know some months before. Most of the movement is the year's own
+# course: the mean of each calendar month, the **climatology**. We subtract it and forecast what remains, the
+# **anomaly**.
 #
 # Now the rule that everything rests on: **whatever a forecast is made from must have been known when it is made.** That goes for the weights, and for the
 # climatology and the scale too. We train on targets before 1990 and test on 1990 to 2010.
@@ -1070,9 +1083,10 @@ def make_windows(celsius, month, length, horizon, cut):
 # %% [markdown]
 # ### Four forecasts that need no network
 #
-# Before any network, what is it up against? *Climatology* forecasts an anomaly of 0. *Persistence* forecasts that the anomaly stays as it is.
-# *Ridge regression* weighs the last twelve anomalies, one straight line for each horizon. And *nearest past*: look for the three most
-# similar windows of the past, and take the mean of what followed. The measure is the mean absolute error (MAE) in degrees.
+# *Climatology* forecasts an anomaly of 0. *Persistence* forecasts that the anomaly stays as it is. *Ridge
+# regression* weighs the last twelve anomalies, with twelve weights for each month ahead. And *nearest past*
+# looks for the three most similar windows of the past and takes the mean of what followed. The measure is the
+# mean absolute error (MAE) in degrees.
 
 # %% tags=["demo"]
 from sklearn.linear_model import Ridge
@@ -1095,8 +1109,8 @@ forecasts = {
 }
 
 # %% [markdown]
-# The network: a GRU of 16 units reads the twelve anomalies, in units of their standard deviation before 1990, and answers for six
-# months at once. 463 windows are very few. *Where do you expect it between persistence and ridge?*
+# The network: a GRU of 16 units reads the twelve anomalies, in units of their standard deviation before 1990,
+# and answers for six months at once. *Where do you expect it between persistence and ridge?*
 
 # %% tags=["demo"]
 keras.utils.set_random_seed(0)
@@ -1137,6 +1151,7 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 # 10 seeds: GRU within .017 to .030 of ridge; .66 to .69 three months ahead; ridge is the same each time.
 print(f"{len(CELSIUS)} months; {past.sum()} windows to train on, {future.sum()} to test")
+print("warmest month more than 4 °C too warm:", bool(anomaly.max() > 4))
 gap = np.abs(errors["GRU"] - errors["ridge"]).max()
 print("GRU within .06 °C of ridge at all six horizons:", bool(gap < 0.06))
 print(
@@ -1157,18 +1172,20 @@ print(
 )
 
 # %% [markdown]
-# The network is about as good as twelve weights a horizon, and one month ahead neither is much better than "as it is now". That is a result: up to about three
-# months these forecasts know something that climatology does not, and at six months next to nothing. When would one still take the network? With many series at
-# once, with winds and depths as further inputs, with relations that bend. With 463 windows of one number, ridge.
+# The network is about as good as twelve weights for each month ahead, and one month ahead neither is much
+# better than "as it is now". Up to about three months these forecasts know something that climatology does not,
+# and at six months next to nothing. The network may pay with many series at once, with winds and depths as
+# further inputs, with relations that bend. With 463 windows of one number, take ridge.
 
 # %% [markdown]
 # ### A leak that makes the worst model the best
 #
-# *Nearest past* is the worst of five at six months. Now the same model, scored on the *same months*, but with the usual shuffled cross-validation: the windows are dealt into ten
-# parts at random, and each part is forecast from the other nine. *What will it score?*
+# *Nearest past* is the worst of five at six months. Now the same model, scored on the *same months*, but with
+# the usual shuffled cross-validation: the windows are dealt into ten parts at random, and each part is forecast
+# from the other nine. *What will it score?*
 #
-# And two other leaks. *Smoothing*: the series is smoothed with a centred mean of five months before windows are made, as one likes to do
-# for a quieter curve. *Scaling*: the climatology is taken over all years, test years too.
+# And two other leaks. *Smoothing*: the series is smoothed with a centred mean of five months before windows are
+# made. *Scaling*: the climatology is taken over all years, test years too.
 
 # %% tags=["demo", "nbval-check-output"]
 folds = KFold(10, shuffle=True, random_state=0)
@@ -1198,16 +1215,19 @@ print(
 )
 
 # %% [markdown]
-# Shuffled, each test window has a neighbour in training that is one month older or younger and shares eleven of its twelve inputs and five of its six targets. To look that neighbour up is
-# what this model does, so the leak rewards it most, and **the worst forecast would have been chosen as the best**. The smoothed month holds a fifth of each of the two months after it:
-# the answer was in the input. The climatology over all years, the leak that is named most often, changed next to nothing here. It breaks the rule
-# all the same, and with a trend, or few years, it would not be harmless. The size of a leak cannot be guessed from its kind; so leave none.
+# Shuffled, nearly every test window has neighbours in training that begin a month earlier or later and share
+# eleven of its twelve inputs and five of its six targets. To look such a neighbour up is what this model does,
+# so **the worst forecast would have been chosen as the best**. The smoothed month holds a fifth of each of the
+# two months after it: the answer was in the input. The climatology over all years, the leak that is named most
+# often, changed next to nothing here. It breaks the rule all the same, and with a trend, or few years, it would
+# do harm. The size of a leak cannot be guessed from its kind; so leave none.
 
 # %% [markdown]
 # ### Stock prices: yesterday's wins
 #
-# Prices are the best-known series of all. `stock_prices` has 1,047 real trading days of one share, Google's, 2004 to 2008. A GRU reads twenty closing prices and forecasts the
-# next; trained up to the end of 2007, tested on 2008. One usually shows such a plot:
+# `stock_prices` has 1,047 real trading days of one share, Google's, 2004 to 2008. A GRU reads twenty closing
+# prices and forecasts the next; it is trained up to the end of 2007 and tested on 2008. One usually shows such
+# a plot:
 
 # %% tags=["demo"]
 days = datasets.load("stock_prices", split="train", batch_size=-1)
@@ -1249,7 +1269,8 @@ plots.show(
 )
 
 # %% [markdown]
-# It looks splendid, and the share of variance it explains, $R^2$, is high. *How much of that is left if we ask whether it beats the price of the day before?*
+# It looks splendid, and the share of the prices' variance that it explains, $R^2$, is high. *Does it beat the
+# price of the day before?*
 
 # %% tags=["demo", "nbval-check-output"]
 r_squared = 1 - np.mean((said - real) ** 2) / real.var()
@@ -1266,16 +1287,19 @@ direction = np.mean((said > yesterday) == (real > yesterday))
 print("it is right about up or down on fewer than 58 of 100 days:", bool(direction < 0.58))
 
 # %% [markdown]
-# The network has learnt to repeat the last price, with some noise. It could hardly do better: if it were known that the price will
-# be higher tomorrow, people would buy today, until it is higher today. A high $R^2$ says only that today's price resembles yesterday's. For any forecast, ask first: **what would the
-# last value have scored?** Here persistence wins; on the sea, one month ahead, it was close.
+# The network has learnt to repeat the last price, with some noise. It could hardly do better: if it were known
+# that the price will be higher tomorrow, people would buy today, until it is higher today. A high $R^2$ says
+# only that today's price resembles yesterday's. For any forecast, ask first: **what would the last value have
+# scored?**
 
 # %% [markdown]
 # ### Melodies, note by note
 #
-# To *generate*, feed the output back: give a start, take the network's probabilities for the next note, draw one, append it, and go on. `melodies` holds 3,000
-# **simulated** tunes of sixteen notes; no composer stands behind them. Four rules made them: small steps; phrases one and two (four notes each) end openly, on D, G or B; **the third phrase
-# repeats the first**; the last note is the home note C, reached by a step. So we can count what a model has learnt.
+# To *generate*, feed the output back: take the network's probabilities for the next note, draw one, append it,
+# and go on. `melodies` holds 3,000 **simulated** tunes of sixteen notes; no composer stands behind them. Four
+# rules made them: small steps; phrases one and two (four notes each) end openly, on D, G or B; **the third
+# phrase repeats the first**; the last note is the home note C, reached by a step. So we can count what a model
+# has learnt.
 
 # %% tags=["demo"]
 NOTES = ("C", "D", "E", "F", "G", "A", "B", "C'")
@@ -1364,9 +1388,10 @@ print("LSTM ends at home: more than 90 of 100:", bool(kept["LSTM"]["home"] > 0.9
 print("of the LSTM's tunes, new ones: more than 70 of 100:", bool(new > 0.70))
 
 # %% [markdown]
-# Counting pairs does not even know when a phrase ends, and the return of a theme eight notes later is out of its reach. The LSTM kept it in its
-# state. And most of its tunes are new: it has learnt the rules rather than the tunes. Here is the first of those that are new and whose theme returns, to hear. What it has not learnt is anything
-# that the rules do not say; nor would rules kept make a piece of music good.
+# Counting pairs does not even know when a phrase ends, and the return of a theme eight notes later is out of
+# its reach. The LSTM kept it in its state, and most of its tunes are new: it has learnt the rules rather than
+# the tunes. Here is the first of those that are new and whose theme returns, to hear. What the rules do not say
+# it has not learnt; nor would keeping rules make a piece of music good.
 
 # %% tags=["demo"]
 from IPython.display import Audio, display
@@ -1404,8 +1429,9 @@ plots.show(
 # %% [markdown]
 # ## What it cannot do, and whom it can hurt
 #
-# A mean error hides the months for which a forecast is made. Nobody on the coast of Peru needs to be told that the sea will be as usual; what matters is the large El Niño. So take the
-# months from 1990 on that were more than 1.5 degrees too warm. *What had been forecast for them three months before?*
+# Nobody on the coast of Peru needs to be told that the sea will be as usual; what matters is the large El Niño.
+# So take the months from 1990 on that were more than 1.5 degrees too warm. *How much of the excess had been
+# forecast three months before?*
 
 # %% tags=["demo", "nbval-check-output"]
 hot = y_sea[future][:, 2] > 1.5
@@ -1414,9 +1440,9 @@ truth = y_sea[future][hot, 2].mean()
 # 10 seeds, GRU: .58 to .62 of the excess, 1.70 to 1.81 times the error; ridge .57 and 1.84.
 for name in ("ridge", "GRU"):
     share = forecasts[name][hot, 2].mean() / truth
-    print(f"{name}: less than 70 of 100 parts of the excess were forecast:", bool(share < 0.70))
+    print(f"{name}: less than 70 % of the excess was forecast:", bool(share < 0.70))
 share = forecasts["persistence"][hot, 2].mean() / truth
-print("persistence: more than 80 of 100 parts:", bool(share > 0.80))
+print("persistence: more than 80 % of it:", bool(share > 0.80))
 missed = {
     name: np.abs(forecasts[name] - y_sea[future])[hot, 2].mean() / errors[name][2]
     for name in ("ridge", "GRU")
@@ -1427,11 +1453,15 @@ print(
 )
 
 # %% [markdown]
-# Both forecast less than 70 of 100 parts of the heat that came, and their error in those months is at least one and a half times their usual one. Persistence, worse on average, forecast more of it. A model trained to be right on average draws everything towards the average, and extremes were rare in its data. Those who fish and
-# farm pay for that, while the mean error looks respectable. So report the error where it matters, give a range and not one number, and say what a forecast was not made for.
+# Ridge and GRU forecast less than 70 % of the heat that came, and their error in those months is more than one
+# and a half times their usual one. Persistence, worse on average, forecast more of it. A model trained to be
+# right on average draws everything towards the average, and extremes were rare in its data. Those who fish and
+# farm pay for that, while the mean error looks respectable. So report the error where it matters, and give a
+# range, not one number.
 #
-# A share's forecast hurts otherwise: plots like ours, without persistence beside them, are used to sell. And a recurrent network gives no reasons. All that it read is
-# mixed into one vector, and nothing in there says which month, or which word, made the answer; lessons 12 and 13 look at what that hides.
+# A share's forecast hurts otherwise: plots like ours, without persistence beside them, are used to sell. And a
+# recurrent network gives no reasons: all that it read is mixed into one vector, and nothing in there says which
+# month, or which word, made the answer.
 
 # %% [markdown]
 # ## Where to go on
@@ -1442,12 +1472,14 @@ print(
 # 2. Forecast the *change* of the price, or its logarithm, instead of the price. Does anything beat a change of zero in 2008? And in 2007?
 # 3. Let each melody have a theme of six notes, or return after two phrases instead of one. How many units does the LSTM need?
 #
-# To read: Hochreiter and Schmidhuber (1997), *Long short-term memory*; Pascanu, Mikolov and Bengio (2013), *On the difficulty of training recurrent neural networks*, on vanishing, exploding
-# and clipping; Hyndman and Athanasopoulos, *Forecasting: principles and practice*, free on the web, on baselines and honest tests.
+# To read: Hochreiter and Schmidhuber (1997), *Long short-term memory*; Pascanu, Mikolov and Bengio (2013), *On
+# the difficulty of training recurrent neural networks*; Hyndman and Athanasopoulos, *Forecasting: principles
+# and practice*, free on the web, on baselines and honest tests.
 #
 # ### At full size
 #
-# `groove/2bar-midionly` holds real drumming in pieces of two bars, some 22,000 of them, 3.1 MB to download (TFDS knows only that it is not more than the collection with its sound, 5.1 GB). The same call takes it once it has been downloaded.
+# `groove/2bar-midionly` holds real drumming in pieces of two bars, some 22,000 of them. Its file has 3.1 MB;
+# the 5.1 GB that the cell may name are those of the collection with sound.
 
 # %% tags=["demo"]
 try:
@@ -1457,7 +1489,7 @@ except datasets.DatasetNotDownloadedError as error:
     print(error)
 
 # %% [markdown]
-# What changes: an example is a MIDI file, a list of events (which drum, how hard, when), so the first step is to turn it into symbols on a grid of sixteenths, several
-# drums at once; the last layer then has a probability for each drum. Sequences are longer and LSTMs wider, and a GPU pays: with Keras' default
-# arguments LSTM and GRU layers then run in NVIDIA's fused cuDNN code, much faster than a loop over steps, and `course.setup(precision="auto")` computes in float16.
-# Lesson 11 takes recurrent networks to text.
+# What changes: an example is a MIDI file, a list of events (which drum, how hard, when), to be turned into
+# symbols on a grid of sixteenths, several drums at once; the last layer then has a probability for each drum.
+# On a GPU, with Keras' default arguments, LSTM and GRU layers run in NVIDIA's fused cuDNN code, much faster
+# than a loop over steps. Lesson 11 takes recurrent networks to text.
