@@ -424,7 +424,7 @@ assert slopes[5] < 1e-4 * slopes[0], (
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(1)
 network, rng = build_hourglass(5), np.random.default_rng(1)
-encoder = keras.Model(network.inputs, network.get_layer("code").output)
+encoder = keras.Model(network.inputs[0], network.get_layer("code").output)
 codes = np.asarray(encoder(rng.normal(0, 100, (400, 64)).astype("float32"), training=False))
 # Codes without activation, 20 seeds, five kinds of network: the shorter side is at least .5 of the longer.
 reach = sorted([-codes.min(), codes.max()])
@@ -439,7 +439,7 @@ assert reach[0] > max(0.1 * reach[1], 1), (
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(1)
 network, rng = build_hourglass(5), np.random.default_rng(1)
-encoder = keras.Model(network.inputs, network.get_layer("code").output)
+encoder = keras.Model(network.inputs[0], network.get_layer("code").output)
 pictures = rng.normal(0, 4, (400, 64)).astype("float32")
 codes, drawn = (np.asarray(m(pictures, training=False), "float64") for m in (encoder, network))
 # Pixels before a sigmoid are judged, too: a sigmoid at the end bends each pixel, not the sheet.
