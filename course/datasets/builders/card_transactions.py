@@ -212,21 +212,21 @@ def _look_back(rows: dict[str, np.ndarray]) -> None:
 
 _DESCRIPTION = f"""
 SIMULATED card payments. **No bank, customer or thief stands behind any row.** {CUSTOMERS} customers
-with habits pay {PER_MONTH:,} times a month, for eight months of {DAYS} days. 0.2 % of the payments of
-every month are frauds of four or five kinds; `kind` names them, and `honest` is everything else.
+with habits pay {PER_MONTH:,} times a month, for eight months of {DAYS} days. 0.2 % of the payments
+of every month are frauds of four or five kinds; `kind` names them, and `honest` is everything else.
 `takeover` first occurs in month 5, and `mimic` imitates the customer.
 
-Splits, in the order of time: `train` holds months 1 to 3, `validation` month 4, `test` months 5 to
-8. `more_train_frauds` and `more_test_frauds` hold frauds alone, of the same months and the same
+Splits, in the order of time: `train` holds months 1 to 3, `validation` month 4, `test` months 5
+to 8. `more_train_frauds` and `more_test_frauds` hold frauds alone, of the same months and the same
 customers, from a second run of the same rules with 25 times as many frauds: for experiments that
 need more of them than a bank would see.
 
 Drift: from month 4 on prices rise by 2 % a month and more is bought online and in new shops; in
-months 7 and 8 three times as many customers travel. `group` says who pays: `night` workers and recent
-`arrival`s are 6 % of the customers each; their frauds are as frequent as everybody's.
+months 7 and 8 three times as many customers travel. `group` says who pays: `night` workers and
+recent `arrival`s are 6 % of the customers each; their frauds are as frequent as everybody's.
 
-It cannot show how well a method works at a bank: real customers are more various, real thieves adapt
-to the alarm, real labels come late and incomplete, and a bank knows more of a payment.
+It cannot show how well a method works at a bank: real customers are more various, real thieves
+adapt to the alarm, real labels come late and incomplete, and a bank knows more of a payment.
 
 Licence: CC BY 4.0, as the course's texts are. There are no personal data in it.
 """
