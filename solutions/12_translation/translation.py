@@ -1044,7 +1044,8 @@ def weights_of(source, target):
     return opened.predict_on_batch([source, target, source != PAD])[1]
 
 
-shown = np.flatnonzero((dates == 2) & is_right)[1]
+has_rest = np.array(["00" not in english for _, english in test])  # 2000 has no last word
+shown = np.flatnonzero((dates == 2) & is_right & has_rest)[1]
 hindi, english = test[shown]
 weights = weights_of(SOURCE["test"][shown : shown + 1], TARGET["test"][shown : shown + 1])
 fig, axis = plt.subplots(figsize=(6.4, 5.6))
@@ -1054,7 +1055,7 @@ axis.set_yticks(range(len(english)), english)
 axis.set(xlabel="Hindi word that is read", ylabel="English word to be written")
 axis.spines[:].set_visible(False)
 fig.colorbar(image, label="attention weight", shrink=0.8)
-axis.set_title("Day and month cross; some words point astray")
+axis.set_title("Day and month cross, as English wants it")
 plots.show(
     fig,
     alt="""A matrix with the Hindi words of two dates below and the English words at the left. In most rows one square is
@@ -1098,11 +1099,10 @@ def probe(fact, count):
         named = np.isin(words, [HINDI.index(n) for n in NUMBERS if n in HINDI])
         rows = (SPLITS[split]["dates"] == count) & (named | (fact != "year"))
         x[split], y[split] = vector[split][rows], words[rows]
-    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=100))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, tol=0.01, max_iter=1000))
     return model.fit(x["train"], y["train"]).score(x["test"], y["test"])
 
 
-has_rest = np.array(["00" not in english for _, english in test])  # 2000 has no last word
 found = {fact: [probe(fact, count) for count in (1, 2, 3)] for fact in FACTS}
 
 # %% tags=["demo"]
@@ -1115,7 +1115,7 @@ axis.legend(title="of the first date", loc="center left", bbox_to_anchor=(1, 0.5
 axis.set_title("One vector keeps the weekday and loses the date")
 plots.show(
     fig,
-    alt="""Accuracy of four probes against the number of dates in the sentence. The weekday is read always, whatever the length. The year is read always in sentences of one date and almost never in longer ones; month and day are read from some sentences of one date and from few longer ones.""",
+    alt="""Accuracy of four probes against the number of dates in the sentence. The weekday is read always, whatever the length. The year is read mostly in sentences of one date and almost never in longer ones; month and day are read from some sentences of one date and from few longer ones.""",
 )
 
 # %% tags=["demo", "nbval-check-output"]
@@ -1124,13 +1124,14 @@ print("three dates, weekday of the first, over .7:", weekday > 0.7)
 print("three dates, year of the first, under .3:", year < 0.3)
 single = np.flatnonzero((dates == 1) & has_rest)
 written_year = np.mean([one_vector_words[row][-1] == right[row][-1] for row in single])
-print("one date, year read by the probe, over .7:", found["year"][0] > 0.7)
-print("one date, year written by the decoder, under .5:", bool(written_year < 0.5))
+read = found["year"][0]
+print("one date, the probe reads the year over .3 more often than the decoder writes it:",
+      bool(read > written_year + 0.3))  # fmt: skip
 
 # %% [markdown]
 # The sentence does not fade evenly. The weekday, one of seven and the first word to be written, is there at any length. The
-# year's last word is there in a sentence of one date, because the encoder has just read it, and is overwritten by
-# the next date. And even where the probe finds the year, the decoder does not write it: the vector holds more than the decoder has
+# year's last word is mostly there in a sentence of one date, because the encoder has just read it, and is overwritten by
+# the next date. And where the probe finds the year, the decoder seldom writes it: the vector holds more than the decoder has
 # learnt to use. Nothing in the output says which part of a date is remembered and which is made up.
 #
 # A probe says what *can* be read, not what the decoder uses; and what no probe of this kind reads may be there in another
@@ -1211,8 +1212,8 @@ for row, step in np.argwhere(astray)[:4]:
     )
 
 # %% [markdown]
-# Look where they point: often at a comma or a small word close behind the word that they translate, as the row of a weekday may do in
-# the picture above. That is no mistake. The encoder has *read* the word by then, and its state at the
+# Look where they point: often at a comma or a small word close behind the word that they translate, such as a weekday at the comma behind it.
+# That is no mistake. The encoder has *read* the word by then, and its state at the
 # comma holds it. So **a weight says where the decoder looked, not what it found there.** The second
 # caution: an alignment is made by one training; another one may look elsewhere and translate as well.
 # The third: we knew which words can be replaced by which. For a sentence of a novel nobody does.
@@ -1374,7 +1375,7 @@ labels = ["like\ntraining", "four\ndates", "new years,\nknown words", "new\nword
 bars = axis.bar(labels, [100 * share for share in shares.values()])
 axis.bar_label(bars, fmt="%.0f")
 axis.set(ylim=(0, 112), ylabel="exactly right (%)")
-axis.set_title("One step outside the training sentences")
+axis.set_title("New years go well; four dates and new words do not")
 plots.show(
     fig,
     alt="""Bars of the share of exactly right translations by the network with attention: nearly all on sentences like those
@@ -1384,7 +1385,8 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 print("like training, over 90 of 100:", bool(shares["test"] > 0.90))
 print("four dates, under 10 of 100:", bool(shares["test_longer"] < 0.10))
-print("unknown words, exactly right:", shares["test_new_words"] < 0.05)
+print("new years of known words, over 50 of 100:", bool(shares["test_new_years"] > 0.50))
+print("unknown words, under 5 of 100:", bool(shares["test_new_words"] < 0.05))
 
 # %% tags=["demo"]
 new_words = translate(attentive, SOURCE["test_new_words"])
@@ -1395,7 +1397,8 @@ longer = translate(attentive, SOURCE["test_longer"][:1])
 print(" ".join(PAIRS["test_longer"][0][1]), "\n", " ".join(decode(longer[0])))
 
 # %% [markdown]
-# Read them. The unknown year comes out as *another year*, in faultless English. Nothing in the output says that a word was not
+# The new years go well: a word learnt as a day of the month serves in a year, because the pieces of a date are learnt as pieces.
+# Now read the others. The unknown year comes out as *another year*, in faultless English. Nothing in the output says that a word was not
 # understood.
 
 
