@@ -818,6 +818,7 @@ for row in range(3):
 # %% tags=["demo", "nbval-check-output"]
 one_vector_words = [decode(row) for row in written]
 one_vector_exact = np.mean([a == b for a, b in zip(one_vector_words, right)])
+# 6 seeds: .00 always; single words .58 to .64.
 print("one vector, exactly right, under 5 of 100:", bool(one_vector_exact < 0.05))
 print("its length is right, over 95 of 100:",
       bool(np.mean([len(a) == len(b) for a, b in zip(one_vector_words, right)]) > 0.95))  # fmt: skip
@@ -1099,7 +1100,7 @@ def probe(fact, count):
         named = np.isin(words, [HINDI.index(n) for n in NUMBERS if n in HINDI])
         rows = (SPLITS[split]["dates"] == count) & (named | (fact != "year"))
         x[split], y[split] = vector[split][rows], words[rows]
-    model = make_pipeline(StandardScaler(), LogisticRegression(C=0.3, tol=0.01, max_iter=1000))
+    model = make_pipeline(StandardScaler(), LogisticRegression(C=1.0, tol=0.01, max_iter=1000))
     return model.fit(x["train"], y["train"]).score(x["test"], y["test"])
 
 
@@ -1115,7 +1116,7 @@ axis.legend(title="of the first date", loc="center left", bbox_to_anchor=(1, 0.5
 axis.set_title("One vector keeps the weekday and loses the date")
 plots.show(
     fig,
-    alt="""Accuracy of four probes against the number of dates in the sentence. The weekday is read always, whatever the length. The year is read mostly in sentences of one date and almost never in longer ones; month and day are read from some sentences of one date and from few longer ones.""",
+    alt="""Accuracy of four probes against the number of dates in the sentence. The weekday is read always, whatever the length. The year is read from most sentences of one date and almost never in longer ones; month and day are read from some sentences of one date and from few longer ones.""",
 )
 
 # %% tags=["demo", "nbval-check-output"]
@@ -1124,13 +1125,15 @@ print("three dates, weekday of the first, over .7:", weekday > 0.7)
 print("three dates, year of the first, under .3:", year < 0.3)
 single = np.flatnonzero((dates == 1) & has_rest)
 written_year = np.mean([one_vector_words[row][-1] == right[row][-1] for row in single])
-read = found["year"][0]
-print("one date, the probe reads the year over .3 more often than the decoder writes it:",
-      bool(read > written_year + 0.3))  # fmt: skip
+# 6 seeds: weekday 1.00 always; year .00 to .04 with three dates, .53 to 1.00 with one.
+gap = found["year"][0] - written_year
+print(
+    "one date, year: the probe is right more often than the decoder, by over .1:", bool(gap > 0.1)
+)
 
 # %% [markdown]
 # The sentence does not fade evenly. The weekday, one of seven and the first word to be written, is there at any length. The
-# year's last word is mostly there in a sentence of one date, because the encoder has just read it, and is overwritten by
+# year's last word is often there in a sentence of one date, because the encoder has just read it, and is overwritten by
 # the next date. And where the probe finds the year, the decoder seldom writes it: the vector holds more than the decoder has
 # learnt to use. Nothing in the output says which part of a date is remembered and which is made up.
 #
@@ -1185,6 +1188,7 @@ other = (points_at[sentence] != place[:, None]) & is_content[sentence]
 print(f"{len(place)} replacements in {len(chosen)} sentences")
 
 # %% tags=["demo", "nbval-check-output"]
+# 6 seeds: .99 to 1.00, other words .00 to .04, none of the replaced words .00 to .25.
 print("what it points at was replaced, it changes: over .9:", bool(changed[pointed].mean() > 0.9))
 print("another word was replaced, it changes: under .1:", bool(changed[other].mean() < 0.1))
 reached = np.zeros_like(is_content)
@@ -1215,7 +1219,8 @@ for row, step in np.argwhere(astray)[:4]:
 # Look where they point: often at a comma or a small word close behind the word that they translate, such as a weekday at the comma behind it.
 # That is no mistake. The encoder has *read* the word by then, and its state at the
 # comma holds it. So **a weight says where the decoder looked, not what it found there.** The second
-# caution: an alignment is made by one training; another one may look elsewhere and translate as well.
+# caution: an alignment is made by one training. With some seeds the network points at the word itself throughout, with others it does
+# not, and it translates as well.
 # The third: we knew which words can be replaced by which. For a sentence of a novel nobody does.
 
 # %% [markdown]
@@ -1349,6 +1354,7 @@ kept_pointed, kept_other = still_right(points_at), still_right(somewhere)
 print(f"hidden where it points: {kept_pointed:.2f} still right; hidden elsewhere: {kept_other:.2f}")
 
 # %% tags=["demo", "nbval-check-output"]
+# 6 seeds: 1.00 elsewhere, .05 to .10 where it points.
 print("elsewhere hidden, still right, over .9:", bool(kept_other > 0.9))
 print("pointed at hidden, still right, under .6:", bool(kept_pointed < 0.6))
 
@@ -1383,6 +1389,7 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 6 seeds: .99 to 1.00; four dates and new words .00; new years .84 to 1.00.
 print("like training, over 90 of 100:", bool(shares["test"] > 0.90))
 print("four dates, under 10 of 100:", bool(shares["test_longer"] < 0.10))
 print("new years of known words, over 50 of 100:", bool(shares["test_new_years"] > 0.50))
@@ -1419,6 +1426,7 @@ year_p = {
     "test": np.median(chance_of_last_word("test", translate(attentive, SOURCE["test"][:100]))),
     "new": np.median(chance_of_last_word("test_new_words", new_words)),
 }
+# 6 seeds: .99 to 1.00 and .04 to .09.
 print("probability of the last word, median, test, over .9:", bool(year_p["test"] > 0.9))
 print("probability of the last word, median, new words, under .5:", bool(year_p["new"] < 0.5))
 print("form of a date, over 90 of 100:", np.mean([is_fluent(decode(r)) for r in new_words]) > 0.9)
