@@ -252,9 +252,20 @@ print(losses[-1] < losses[0], threading.active_count() > 0)
     assert kernel.run("print(os.getpid())") != other.run("import os; print(os.getpid())")
 
 
+@pytest.fixture
+def default_signals():
+    """What nohup and shells' background jobs ignore, an ordinary kernel would inherit."""
+    before = {
+        number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGHUP, signal.SIGQUIT)
+    }
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
 @needs_forking
 @pytest.mark.slow
-def test_it_looks_like_an_ordinary_kernel(start, monkeypatch, tmp_path):
+def test_it_looks_like_an_ordinary_kernel(start, monkeypatch, tmp_path, default_signals):
     warm = start(cwd=str(tmp_path))
     with monkeypatch.context() as patch:
         patch.setattr(kernels, "unsupported", lambda: "to compare with")
