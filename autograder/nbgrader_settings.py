@@ -15,14 +15,13 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 
 from autograder.errors import CourseError
+from autograder.feedback import FeedbackExporter, FeedbackView, SanitizeOutputs
 from autograder.lesson import lesson_folders, source_path
 from autograder.preprocessors import (
-    FeedbackView,
     KeepResults,
     LimitBytes,
     MarkNotebook,
     RebuildNotebook,
-    SanitizeOutputs,
     SaveScores,
     SubmissionExporter,
     hand_in_all,
@@ -115,6 +114,7 @@ def configure(
         SaveScores,
         AssignLatePenalties,
     ]
+    c.GenerateFeedback.exporter_class = FeedbackExporter
     c.GenerateFeedback.preprocessors = [
         GetGrades,
         FeedbackView,

@@ -14,14 +14,12 @@ from typing import Any
 import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
-from nbconvert.preprocessors.sanitize import SanitizeHTML
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook, new_output
-from nbgrader import utils
-from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor, SaveAutoGrades
+from nbformat.v4 import new_notebook, new_output
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
-from autograder.examine import CELL_TIMEOUT, GRADED
+from autograder.examine import CELL_TIMEOUT
 from autograder.files import archive
 from autograder.intake import Intake, read_answers, read_timestamp
 from autograder.lesson import RESULT, tags
@@ -169,51 +167,6 @@ class SaveScores(SaveAutoGrades):
         grade.auto_score = cell.metadata["course"]["score"]
         grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
         self.gradebook.db.commit()
-
-
-class FeedbackView(NbGraderPreprocessor):
-    """What a student may see of a graded notebook: a test's visible part, its points and its
-    message, and no traceback that would quote a hidden test."""
-
-    def preprocess(
-        self, nb: NotebookNode, resources: ResourcesDict
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        nb, resources = ClearHiddenTests(parent=self).preprocess(nb, resources)
-        graded = nb.metadata.get("course", {})
-        if graded.get("status", GRADED) != GRADED:
-            note = f"**{graded['status'].capitalize()}.** {graded['message']}"
-            nb.cells.insert(0, new_markdown_cell(note))
-        return super().preprocess(nb, resources)
-
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        if utils.is_grade(cell) and cell.cell_type == "code" and "course" in cell.metadata:
-            score, points = cell.metadata["course"]["score"], cell.metadata["nbgrader"]["points"]
-            message = cell.metadata["course"]["message"]
-            given = "Not graded yet." if score is None else f"{score:g} of {points:g} points."
-            cell.outputs = [new_output("stream", text=f"{given} {message}".strip())]
-        elif utils.is_solution(cell) and "misconception" in cell.get("metadata", {}).get(
-            "course", {}
-        ):
-            mistake = cell.metadata["course"]["misconception"]
-            cell.outputs.append(new_output("stream", text=f"A known mistake: {mistake}"))
-        return cell, resources
-
-
-class SanitizeOutputs(SanitizeHTML):
-    """Take scripts and other active content out of what answers displayed."""
-
-    enabled = Bool(True, help="nbconvert's own steps are off until they are asked for.").tag(
-        config=True
-    )
-
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        if cell.cell_type == "code" or is_answer(cell):
-            return super().preprocess_cell(cell, resources, cell_index)
-        return cell, resources
 
 
 class LimitBytes(NbGraderPreprocessor):
