@@ -294,7 +294,7 @@ class Grading:
             reason = str(error).strip().splitlines()[:1] or [type(error).__name__]
             return self._failed(task.student, f"The worker failed: {reason[0]}")
         try:
-            result = self._record(task.student, notebooks)
+            result = self.record(task.student, notebooks)
             if result.is_final:
                 save(result, task.key, self._result_path(task.student))
         except OSError as error:
@@ -333,8 +333,13 @@ class Grading:
                 )
             succeed(result, f"registering {self.assignment}")
 
-    def _record(self, student: str, notebooks: dict[str, str]) -> Result:
-        """Hand marked notebooks to nbgrader, which writes gradebook and feedback."""
+    def record(self, student: str, notebooks: dict[str, str]) -> Result:
+        """Hand marked notebooks to nbgrader, which writes gradebook and feedback.
+
+        Args:
+            student: whose they are.
+            notebooks: what ``grade_submission`` returned.
+        """
         with tempfile.TemporaryDirectory(prefix=STAGED, dir=self.classes) as name:
             staged = Path(name)
             folder = staged / student / self.assignment

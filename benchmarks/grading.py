@@ -18,7 +18,7 @@ import argparse
 import itertools
 import json
 import os
-import resource
+import pickle
 import shutil
 import statistics
 import subprocess
@@ -36,12 +36,14 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.table import Table
 
+from autograder.grade import Grading
 from autograder.inside.wire import decode, encode
 from autograder.lesson import DEMO, Lesson, read_lesson, tags
 from autograder.nbgrader_settings import gradebook_url
 from autograder.prove import variants
 from autograder.rebuild import grade_id
 from autograder.sandbox import Workplace
+from autograder.submission import grade_submission
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -79,13 +81,13 @@ def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[st
     return students
 
 
-def run(command: list[str], folder: Path) -> tuple[float, float]:
-    """Run a command and return its seconds, on the clock and of the processors.
+def run(command: list[str], folder: Path) -> float:
+    """Run a command and return its seconds.
 
     Raises:
         RuntimeError: with the end of what it wrote, where it failed.
     """
-    start, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    start = time.monotonic()
     # nbgrader looks for alembic on the path.
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     # Stock nbgrader gives no points for a test that writes anything to stderr, a warning included.
@@ -96,9 +98,7 @@ def run(command: list[str], folder: Path) -> tuple[float, float]:
     )
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} failed:\n{done.stderr[-3000:]}")
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return time.monotonic() - start, cpu
+    return time.monotonic() - start
 
 
 def scores(url: str, lesson: Lesson) -> dict[str, float]:
@@ -107,10 +107,8 @@ def scores(url: str, lesson: Lesson) -> dict[str, float]:
         return {s.student_id: s.score for s in book.assignment_submissions(lesson.name)}
 
 
-def stock(
-    lesson: Lesson, count: int, folder: Path, demos: bool
-) -> tuple[float, float, dict[str, float]]:
-    """Seconds, seconds of processors, and scores of stock `nbgrader autograde`."""
+def stock(lesson: Lesson, count: int, folder: Path, demos: bool) -> tuple[float, dict[str, float]]:
+    """Seconds and scores of stock `nbgrader autograde`."""
     make_class(lesson, count, folder, demos)
     source = folder / "source" / lesson.name
     source.mkdir(parents=True)
@@ -123,8 +121,8 @@ def stock(
     )
     nbgrader = [sys.executable, "-m", "nbgrader"]
     run([*nbgrader, "generate_assignment", lesson.name], folder)
-    seconds, cpu = run([*nbgrader, "autograde", lesson.name], folder)
-    return seconds, cpu, scores(gradebook_url(folder), lesson)
+    seconds = run([*nbgrader, "autograde", lesson.name], folder)
+    return seconds, scores(gradebook_url(folder), lesson)
 
 
 def _without_demos(notebook: NotebookNode) -> NotebookNode:
@@ -133,10 +131,8 @@ def _without_demos(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
-def ours(
-    lesson: Lesson, count: int, folder: Path, workers: int
-) -> tuple[float, float, dict[str, float]]:
-    """Seconds, seconds of processors, and scores of `autograder grade`.
+def ours(lesson: Lesson, count: int, folder: Path, workers: int) -> tuple[float, dict[str, float]]:
+    """Seconds and scores of `autograder grade`.
 
     A first submission is graded before the clock starts: how the lesson's known mistakes fail is
     found out then, once for each version of a lesson.
@@ -145,8 +141,8 @@ def ours(
     command = [str(Path(sys.executable).with_name("autograder")), "grade", lesson.name]
     command += ["--class", str(folder), "--json", "--workers", str(workers)]
     run([*command, "--student", students[0]], ROOT)
-    seconds, cpu = run([*command, "--force"], ROOT)
-    return seconds, cpu, scores(gradebook_url(folder), lesson)
+    seconds = run([*command, "--force"], ROOT)
+    return seconds, scores(gradebook_url(folder), lesson)
 
 
 def memory(lesson: Lesson, folder: Path, workers: int) -> float:
@@ -209,6 +205,30 @@ def ready_seconds(repeats: int = 10) -> Iterator[float]:
                     yield time.monotonic() - start
 
 
+def writing(lesson: Lesson, folder: Path) -> dict[str, float]:
+    """What one writer does for each submission, wherever that was graded, and what travels.
+
+    Args:
+        lesson: the lesson.
+        folder: a class that ``ours`` made.
+    """
+    grading = Grading(ROOT, lesson.name, folder)
+    students = grading.students()[:4]
+    jobs = [grading.job(grading.task(student)) for student in students]
+    marked = [grade_submission(job) for job in jobs]
+    start = time.process_time()
+    for student, notebooks in zip(students, marked, strict=True):
+        grading.record(student, notebooks)
+    seconds = (time.process_time() - start) / len(students)
+    sizes = [[len(pickle.dumps(each)) / 1000 for each in kind] for kind in (jobs, marked)]
+    job, result = map(statistics.mean, sizes)
+    return {
+        "writing_cpu_seconds_a_submission": round(seconds, 2),
+        "job_kilobytes": round(job),
+        "result_kilobytes": round(result),
+    }
+
+
 def main() -> None:
     """Measure, and print a table or JSON."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -223,9 +243,9 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="grading-"))
     try:
         ready = statistics.median(ready_seconds())
-        own, own_cpu, own_scores = ours(lesson, count, folder / "ours", options.workers)
+        own, own_scores = ours(lesson, count, folder / "ours", options.workers)
         one, all_ = (memory(lesson, folder / "ours", number) for number in (1, options.workers))
-        plain, plain_cpu, plain_scores = stock(lesson, count, folder / "stock", demos=False)
+        plain, plain_scores = stock(lesson, count, folder / "stock", demos=False)
         result = {
             "lesson": lesson.name,
             "submissions": count,
@@ -234,14 +254,13 @@ def main() -> None:
             "stock_seconds_a_submission": round(plain / count, 2),
             "ratio": round(plain / own, 1),
             "same_scores": own_scores == plain_scores,
-            "autograder_cpu_seconds_a_submission": round(own_cpu / count, 2),
-            "stock_cpu_seconds_a_submission": round(plain_cpu / count, 2),
             "ready_seconds": round(ready, 3),
             "megabytes_with_one_worker": round(one),
             "megabytes_of_each_further_worker": round((all_ - one) / max(1, options.workers - 1)),
         }
+        result |= writing(lesson, folder / "ours")
         if options.stock_with_demos:
-            full, _, _ = stock(lesson, options.stock_with_demos, folder / "full", demos=True)
+            full, _ = stock(lesson, options.stock_with_demos, folder / "full", demos=True)
             seconds = full / options.stock_with_demos
             result["stock_with_all_cells_seconds_a_submission"] = round(seconds, 2)
             result["ratio_with_all_cells"] = round(seconds / (own / count), 1)

@@ -5,15 +5,17 @@ Whatever happens here, the other side only ever gets what ``wire`` lets through.
 
 from __future__ import annotations
 
+import random
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
+from autograder.inside.calls import Lent, describe, local_error
 from autograder.inside.channel import Channel, ChannelClosedError
-from autograder.inside.shell import Shell, traceback_text
+from autograder.inside.shell import LimitedText, Shell, traceback_text
 from autograder.inside.wire import CannotTravelError, decode, encode, find_shared
 
 MAX_MESSAGE = 2_000
@@ -21,7 +23,7 @@ MAX_MESSAGE = 2_000
 
 def serve(channel: Channel) -> None:
     """Answer requests until the other side has gone."""
-    side = AnswersSide()
+    side = AnswersSide(channel)
     while True:
         try:
             request = channel.receive()
@@ -33,20 +35,44 @@ def serve(channel: Channel) -> None:
 class AnswersSide:
     """A namespace with the lesson's cells and the student's answers."""
 
-    def __init__(self) -> None:
+    def __init__(self, channel: Channel) -> None:
+        self.channel = channel
         self.shell = Shell()
         self.answer_files: dict[str, str] = {}
+        # Functions that answers have returned.
+        self.lent = Lent()
 
     def answer(self, data: bytes) -> bytes:
         """The reply to one request; never raises for what an answer does."""
         try:
-            request = decode(data, self._lookup)
+            request = decode(data, self._lookup, self._borrow)
             reply = getattr(self, f"_{request.pop('op')}")(**request)
-            return encode(reply)
+            return encode(reply, lend=self.lent.lend)
         except BaseException as error:
             return encode({"error": self._describe(error)})
 
+    def _borrow(self, number: int) -> Callable:
+        """A function of the tests', to be called here."""
+
+        def borrowed(*args: Any, **kwargs: Any) -> Any:
+            request = {"callback": number, "args": list(args), "kwargs": kwargs}
+            self.channel.send(encode(request, lend=self.lent.lend))
+            while True:
+                data = self.channel.receive()
+                reply = decode(data, self._lookup, self._borrow)
+                if "op" not in reply:
+                    break
+                # The tests' function calls an answer before it is done.
+                self.channel.send(self.answer(data))
+            if "error" in reply:
+                raise local_error(reply["error"]["ename"], reply["error"]["evalue"])
+            return reply["value"]
+
+        return borrowed
+
     def _lookup(self, name: str) -> Any:
+        if name.startswith("#"):
+            return self.lent[int(name[1:])]
         if ":" in name:
             return find_shared(name)
         if name not in self.shell.names:
@@ -63,7 +89,8 @@ class AnswersSide:
         return reply
 
     def _kinds(self, names: list[str]) -> dict:
-        return {name: _kind(self.shell.names.get(name, MISSING)) for name in names}
+        values = {name: self.shell.names.get(name, MISSING) for name in names}
+        return {name: {"kind": _kind(value)} | describe(value) for name, value in values.items()}
 
     def _get(self, name: str) -> dict:
         return {"value": self.shell.names[name]}
@@ -71,13 +98,22 @@ class AnswersSide:
     def _call(self, name: str, args: list, kwargs: dict, seeds: list) -> dict:
         _apply(seeds)
         before = {key: _fingerprint(value) for key, value in _arguments(args, kwargs)}
-        value = self.shell.names[name](*args, **kwargs)
+        value, printed = self._printed(self._lookup(name), args, kwargs)
         changed = {
             key: _state(value)
             for key, value in _arguments(args, kwargs)
             if before[key] is not None and _fingerprint(value) != before[key]
         }
-        return {"value": value, "changed": changed}
+        return {"value": value, "changed": changed, "printed": printed}
+
+    def _printed(self, function: Callable, args: list, kwargs: dict) -> tuple[Any, str]:
+        """What a function returns, and what it prints meanwhile."""
+        before, sys.stdout = sys.stdout, LimitedText()
+        try:
+            value = function(*args, **kwargs)
+            return value, sys.stdout.getvalue() if type(sys.stdout) is LimitedText else ""
+        finally:
+            sys.stdout = before
 
     def _describe(self, error: BaseException) -> dict:
         try:
@@ -155,6 +191,8 @@ def _apply(seeds: list) -> None:
             import tensorflow as tf
 
             tf.random.set_seed(seed)
+        elif library == "python":
+            random.seed(seed)
         else:
             np.random.seed(seed)  # noqa: NPY002 - it repeats what the test has called
 

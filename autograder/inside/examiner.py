@@ -6,22 +6,20 @@ data.
 
 from __future__ import annotations
 
-import builtins
+import random
 import sys
+import time
 from typing import Any
 
 import numpy as np
 
+from autograder.inside.calls import Lent, local_error, signature
 from autograder.inside.channel import Channel, ChannelClosedError
 from autograder.inside.shell import MAX_TEXT, Shell, traceback_text
 from autograder.inside.wire import CannotTravelError, decode, encode
 
 # A lesson's own cells are known to end; on a busy machine they may take their time.
 LESSON_PATIENCE = 4
-
-
-class AnswerError(Exception):
-    """An error that an answer raised and that has no twin among Python's own."""
 
 
 class AnswerStoppedError(Exception):
@@ -41,6 +39,10 @@ class Answers:
         self.names: dict[int, str] = {}
         self.seeds: list[tuple[str, int]] = []
         self.line: int | None = None
+        # Functions that tests have handed to answers.
+        self.lent = Lent()
+        self._stand_ins: list[StandIn] = []
+        self._deadline: float | None = None
 
     def ask(self, patience: float = 1, **request: Any) -> dict:
         """Send a request and wait for the reply.
@@ -54,23 +56,59 @@ class Answers:
             CannotTravelError: an argument or the reply is not data.
         """
         if self.stopped is None:
-            data = encode(request, self.names)
+            data = encode(request, self.names, self.lent.lend)
+            # A question within a question does not get more time.
+            outer = self._deadline
+            self._deadline = outer or time.monotonic() + patience * self.timeout
             try:
-                self.channel.send(data)
-                reply = decode(self.channel.receive(patience * self.timeout))
+                return self._converse(data)
             except TimeoutError:
                 self.stopped = "timeout"
             except ChannelClosedError:
                 self.stopped = "died"
-            else:
-                if not isinstance(reply, dict):
-                    raise CannotTravelError("What the answer gave back could not be read.")
-                return reply
+            finally:
+                self._deadline = outer
         raise AnswerStoppedError(
             f"It ran for more than {self.timeout:g} seconds."
             if self.stopped == "timeout"
             else "It ended the Python process that runs it."
         )
+
+    def _converse(self, data: bytes) -> dict:
+        """Send a request, call what the answer wants called meanwhile, and return the reply."""
+        self.channel.send(data)
+        while True:
+            received = self.channel.receive(max(0.0, self._deadline - time.monotonic()))
+            reply = decode(received, borrow=lambda number: self.stand_in(f"#{number}"))
+            if not isinstance(reply, dict):
+                raise CannotTravelError("What the answer gave back could not be read.")
+            if "callback" not in reply:
+                return reply
+            self.channel.send(self._call_back(reply))
+
+    def _call_back(self, wanted: dict) -> bytes:
+        """Call a function that a test has lent, as the answer asks."""
+        try:
+            function = self.lent[int(wanted["callback"])]
+            value = function(*wanted["args"], **wanted["kwargs"])
+            return encode({"value": value}, self.names, self.lent.lend)
+        except (AnswerStoppedError, ChannelClosedError, TimeoutError):
+            raise
+        except Exception as error:
+            return encode({"error": {"ename": type(error).__name__, "evalue": str(error)}})
+
+    def stand_in(self, name: str, described: Any = None) -> StandIn:
+        """Something to call for a function of the answers.
+
+        Args:
+            name: what it is called there, or its number behind a ``#``.
+            described: what the other side says of it, see ``calls.describe``.
+        """
+        stand_in = StandIn(name, self, described if isinstance(described, dict) else {})
+        # It is kept, so that no other object gets its id.
+        self._stand_ins.append(stand_in)
+        self.names[id(stand_in)] = name
+        return stand_in
 
     def value(self, **request: Any) -> Any:
         """As ``ask``, for a reply that is a value; raises what the answer raised."""
@@ -78,7 +116,7 @@ class Answers:
         if "error" in reply:
             error = _error(reply["error"])
             self.line = error["line"]
-            raise _local_error(error["ename"], error["evalue"])
+            raise local_error(error["ename"], error["evalue"])
         return reply
 
 
@@ -112,25 +150,15 @@ def _outputs(outputs: Any) -> list[dict]:
     return kept[:1000]
 
 
-def _local_error(name: str, message: str) -> Exception:
-    """An exception of the same name, so that a test may expect it."""
-    if name == "CannotTravelError":
-        return CannotTravelError(message)
-    kind = getattr(builtins, name, None)
-    if isinstance(kind, type) and issubclass(kind, Exception):
-        try:
-            return kind(message)
-        except TypeError:
-            pass
-    safe = name if name.isidentifier() else "AnswerError"
-    return type(safe, (AnswerError,), {})(message)
-
-
 class StandIn:
     """A function of the answers, called from the tests."""
 
-    def __init__(self, name: str, answers: Answers) -> None:
+    def __init__(self, name: str, answers: Answers, described: dict) -> None:
         self.__name__ = self.__qualname__ = name
+        doc, known = described.get("doc"), signature(described.get("parameters"))
+        self.__doc__ = doc if isinstance(doc, str) else None
+        if known is not None:
+            self.__signature__ = known
         self._answers = answers
 
     def __repr__(self) -> str:
@@ -148,6 +176,8 @@ class StandIn:
         given = {**{str(index): value for index, value in enumerate(args)}, **kwargs}
         for key, state in reply["changed"].items():
             _write_back(given[key], state)
+        # A test may look at what was printed.
+        sys.stdout.write(str(reply["printed"])[:MAX_TEXT])
         return reply["value"]
 
 
@@ -225,7 +255,7 @@ class TestsSide:
                 self.shell.run(imports)
             kinds = self.answers.value(op="kinds", names=defines)
             for defined in defines:
-                self._bind(defined, kinds.get(defined, "missing"))
+                self._bind(defined, kinds.get(defined))
         except (AnswerStoppedError, CannotTravelError) as error:
             return self._reply([], error)
         return {
@@ -235,11 +265,13 @@ class TestsSide:
             "stopped": self.answers.stopped,
         }
 
-    def _bind(self, name: str, kind: str) -> None:
+    def _bind(self, name: str, described: Any) -> None:
+        described = described if isinstance(described, dict) else {}
+        kind = described.get("kind", "missing")
         names = self.shell.names
         names.pop(name, None)
         if kind == "function":
-            names[name] = StandIn(name, self.answers)
+            names[name] = self.answers.stand_in(name, described)
         elif kind == "class":
             names[name] = Unusable(name, "a class cannot be tested: an answer is a function.")
         elif kind == "value":
@@ -286,13 +318,15 @@ def _record_seeds(answers: Answers) -> None:
     def wrap(module: Any, attribute: str, library: str) -> None:
         original = getattr(module, attribute)
 
-        def recorded(seed: int) -> Any:
-            answers.seeds.append((library, int(seed)))
-            return original(seed)
+        def recorded(seed: Any = None, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(seed, int | np.integer):
+                answers.seeds.append((library, int(seed)))
+            return original(seed, *args, **kwargs)
 
         setattr(module, attribute, recorded)
 
     wrap(np.random, "seed", "numpy")
+    wrap(random, "seed", "python")
     if "keras" in sys.modules:
         wrap(sys.modules["keras"].utils, "set_random_seed", "keras")
     if "tensorflow" in sys.modules:

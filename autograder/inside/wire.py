@@ -1,20 +1,22 @@
 """Values as bytes and back, for two processes that do not trust each other.
 
 Only data passes: plain Python values, arrays (``.npz`` without pickle), Keras models (``.keras`` in
-safe mode), random generators (their state), and, towards the answers, names of functions that both
-sides already have. Nothing that is received is ever unpickled or evaluated.
+safe mode), random generators (their state), what an iterator gives, numbers of functions that stay
+where they are (see ``calls``), and, towards the answers, names of functions that both sides already
+have. Nothing that is received is ever unpickled or evaluated.
 """
 
 from __future__ import annotations
 
 import importlib
 import io
+import itertools
 import json
 import struct
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ import numpy as np
 MAX_BYTES = 256_000_000
 MAX_DEPTH = 50
 MAX_ITEMS = 1_000_000
+# What is taken from an iterator, which may never end.
+MAX_STEPS = 10_000
 
 # Modules whose public functions a test may hand to an answer by name.
 SHARED_MODULES = ("numpy", "keras", "tensorflow", "course", "math", "builtins")
@@ -32,18 +36,24 @@ class CannotTravelError(TypeError):
     """A value that is not data. The message says what to return instead."""
 
 
-def encode(value: Any, names: Mapping[int, str] | None = None) -> bytes:
+def encode(
+    value: Any,
+    names: Mapping[int, str] | None = None,
+    lend: Callable[[Any], int | None] | None = None,
+) -> bytes:
     """A value as bytes.
 
     Args:
         value: data, a Keras model, or a container of them.
         names: by ``id``, the objects that travel as names because the other side has them too;
             None, which is what the answers' side passes, lets no names through.
+        lend: gives the number of a function that stays here and may be called from there; None
+            for what is not to be called. Without it functions are refused.
 
     Raises:
         CannotTravelError: the value is something else, or too large.
     """
-    encoder = _Encoder(names)
+    encoder = _Encoder(names, lend)
     body = encoder.encode(value, 0)
     blobs: list[bytes] = []
     if encoder.arrays:
@@ -63,12 +73,18 @@ def encode(value: Any, names: Mapping[int, str] | None = None) -> bytes:
     return sizes + b"".join(parts)
 
 
-def decode(data: bytes, lookup: Callable[[str], Any] | None = None) -> Any:
+def decode(
+    data: bytes,
+    lookup: Callable[[str], Any] | None = None,
+    borrow: Callable[[int], Any] | None = None,
+) -> Any:
     """The value that ``encode`` made bytes of.
 
     Args:
         data: from the other process, which may have written anything.
         lookup: gives the object for a name; without it names are refused.
+        borrow: gives something to call for the number of a function over there; without it numbers
+            are refused.
 
     Raises:
         CannotTravelError: the bytes are not what ``encode`` writes.
@@ -82,7 +98,7 @@ def decode(data: bytes, lookup: Callable[[str], Any] | None = None) -> Any:
             parts.append(data[offset : offset + size])
             offset += size
         arrays = np.load(io.BytesIO(parts[1]), allow_pickle=False) if parts[1] else {}
-        return _Decoder(arrays, parts[2:], lookup).decode(json.loads(parts[0]), 0)
+        return _Decoder(arrays, parts[2:], lookup, borrow).decode(json.loads(parts[0]), 0)
     except CannotTravelError:
         raise
     except Exception as error:
@@ -92,8 +108,11 @@ def decode(data: bytes, lookup: Callable[[str], Any] | None = None) -> Any:
 
 
 class _Encoder:
-    def __init__(self, names: Mapping[int, str] | None) -> None:
+    def __init__(
+        self, names: Mapping[int, str] | None, lend: Callable[[Any], int | None] | None
+    ) -> None:
         self.names = names
+        self.lend = lend
         self.arrays: list[np.ndarray] = []
         self.models: list[bytes] = []
         self.items = 0
@@ -150,7 +169,17 @@ class _Encoder:
         name = shared_name(value) if self.names is not None else None
         if name:
             return {"name": name}
+        if isinstance(value, Iterator):
+            return {"iterator": self._steps(value, depth)}
+        number = self.lend(value) if self.lend is not None else None
+        if number is not None:
+            return {"function": number}
         raise CannotTravelError(_advice(value))
+
+    def _steps(self, iterator: Iterator, depth: int) -> list:
+        """What an iterator gives, and whether that is all."""
+        items = [self.encode(item, depth + 1) for item in itertools.islice(iterator, MAX_STEPS + 1)]
+        return [items[:MAX_STEPS], len(items) <= MAX_STEPS]
 
 
 def _encode_builtin(value: Any) -> Any:
@@ -170,7 +199,6 @@ def _advice(value: Any) -> str:
         "History": "return its `history`, which is a dict",
         "DataFrame": "return `.to_numpy()`",
         "Series": "return `.to_numpy()`",
-        "generator": "return a list",
         "EagerTensor": "return an array",
     }
     hint = hints.get(kind.__name__, "return numbers, arrays, text, lists, dicts or a Keras model")
@@ -240,10 +268,12 @@ class _Decoder:
         arrays: Mapping[str, np.ndarray],
         models: list[bytes],
         lookup: Callable[[str], Any] | None,
+        borrow: Callable[[int], Any] | None,
     ) -> None:
         self.arrays = arrays
         self.models = models
         self.lookup = lookup
+        self.borrow = borrow
         self.items = 0
 
     def decode(self, body: Any, depth: int) -> Any:
@@ -284,7 +314,20 @@ class _Decoder:
             return tf.as_dtype(content)
         if tag == "name" and self.lookup is not None:
             return self.lookup(content)
+        if tag == "function" and self.borrow is not None:
+            return self.borrow(int(content))
+        if tag == "iterator":
+            items, is_all = content
+            return _iterator([self.decode(item, depth + 1) for item in items], is_all)
         raise CannotTravelError(f"The answer gave back something unknown ({tag}).")
+
+
+def _iterator(items: Iterable, is_all: bool) -> Iterator:
+    yield from items
+    if not is_all:
+        raise CannotTravelError(
+            f"This iterator gives more than {MAX_STEPS:,} values, and only so many travel."
+        )
 
 
 CONTAINERS: dict[str, Callable] = {

@@ -1,10 +1,12 @@
 """What may pass between answers and tests, and what may not."""
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 
+from autograder.inside.calls import Lent
 from autograder.inside.wire import CannotTravelError, decode, encode, shared_name
 
 
@@ -58,7 +60,7 @@ class Hostile:
     "value",
     [
         Hostile(), [Hostile()], {"a": Hostile()}, np.array([{1}], dtype=object),
-        lambda: 1, (number for number in range(3)), Hostile, open, type,
+        lambda: 1, Hostile, open, type,
     ],
 )  # fmt: skip
 def test_what_is_not_data_is_refused_with_advice(value):
@@ -94,6 +96,37 @@ def test_names_travel_only_towards_the_answers():
         encode(np.tanh)
     with pytest.raises(CannotTravelError, match="unknown"):
         decode(encode(np.tanh, {}))
+
+
+def test_what_an_iterator_gives_travels():
+    back = decode(encode(number * 2 for number in range(3)))
+    assert next(back) == 0
+    assert list(back) == [2, 4]
+    assert list(decode(encode(map(str, [1, 2])))) == ["1", "2"]
+
+
+def test_an_endless_iterator_is_cut_and_says_so():
+    back = decode(encode(itertools.count()))
+    assert [next(back) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(CannotTravelError, match="10,000"):
+        list(back)
+
+
+def test_functions_stay_where_they_are():
+    lent = Lent()
+    data = encode({"double": lambda x: 2 * x}, lend=lent.lend)
+    assert decode(data, borrow=lambda number: lent[number])["double"](4) == 8
+    with pytest.raises(CannotTravelError, match="unknown"):
+        decode(data)
+    for number in (-1, 1):
+        with pytest.raises(CannotTravelError, match="not been lent"):
+            lent[number]
+
+
+def test_classes_and_objects_are_not_lent():
+    for value in (Hostile, Hostile(), type("Callable", (), {"__call__": lambda self: 1})()):
+        with pytest.raises(CannotTravelError):
+            encode(value, lend=Lent().lend)
 
 
 def helper():
