@@ -32,7 +32,7 @@
 # A network is multiplications, millions for each example, and each takes time, memory and electricity. How much, and
 # can one know before starting? And why do people train with numbers that cannot tell 256 from 257?
 #
-# You will count a network's cost without running it, compare the count with this machine, train in 16-bit numbers until
+# You will count a network's cost without running it, compare the count with this machine, train in 16 bits until
 # nothing moves, and mend it. About 13 minutes to read and run, 75 with the five exercises.
 
 # %%
@@ -51,12 +51,12 @@ BFLOAT16 = tf.bfloat16.as_numpy_dtype  # NumPy has none of its own
 
 # %% [markdown]
 # The three types of this lesson, bit by bit: a sign, an **exponent** that says how large the number is, and a
-# **fraction** that says which one. Shorter numbers save memory and time; one chooses what to give up.
+# **fraction** that says which one.
 
 # %% tags=["demo"]
 import matplotlib.pyplot as plt
 
-fig, axis = plt.subplots(figsize=(6.4, 2.5))
+fig, axis = plt.subplots(figsize=(6.4, 2.2))
 kinds = {"float32": (8, 23), "bfloat16": (8, 7), "float16": (5, 10)}
 for row, (name, (exponent, fraction)) in enumerate(kinds.items()):
     colors = [plots.BLACK] + exponent * [plots.ORANGE] + fraction * [plots.SKY]
@@ -76,22 +76,22 @@ plots.show(
 # %% [markdown]
 # ## What stands in the way
 #
-# Three limits of deep learning are named again and again. It learns mostly from examples that people have chosen and
-# labelled (lesson 19 asks for less). Far from what it has seen, it fails (lesson 04). And the best-known models
-# take so much computing that few people own the machines: one rents them, over the network. The third is this lesson's, and the only one
-# that can be worked out with a pencil.
+# Three limits are named again and again. Deep learning learns mostly from examples that people have chosen and
+# labelled (lesson 19 asks for less). Far from what it has seen, it fails (lesson 04). And the best-known models take
+# so much computing that few own the machines: one rents them, over the network. The third can be worked out with a
+# pencil.
 
 # %% [markdown]
 # ## Counting before running
 #
-# Nearly all work of a network is **multiply-adds**: multiply two numbers, add the product to a sum. For one example,
+# Nearly all work is **multiply-adds**: multiply two numbers, add the product to a sum. For one example,
 #
-# $$\text{Dense: } n_{\text{in}} \cdot n_{\text{out}} \qquad\quad \text{Conv2D: } h \cdot w \cdot (k \cdot k \cdot c \cdot f)$$
+# $$\text{Dense: } n\,m \qquad \text{Conv2D: } h\,w\,(k^2 c f)$$
 #
-# $n$ are numbers of inputs and outputs; $k$ is the side of the kernel, $c$ the channels that come in, $f$ the filters, and
-# $h \cdot w$ the places of the *output*, at each of which the kernel works once.
+# $n$ inputs, $m$ outputs; $k$ is the side of the kernel, $c$ the channels that come in, $f$ the filters, $h\,w$ the
+# places of the *output*, at each of which the kernel works once.
 #
-# Here is a small network for pictures. *Which layer has most of the weights, and which most of the work?*
+# *In the network below, which layer has most of the weights, and which most of the work?*
 
 
 # %%
@@ -108,7 +108,7 @@ def small_network():
 network = small_network()
 
 # %% [markdown]
-# TensorFlow has a count of its own, in floating-point operations, **FLOPs**: two for a multiply-add. It includes the small change.
+# TensorFlow counts too, in floating-point operations, **FLOPs**: two for a multiply-add, and the small change.
 
 
 # %% tags=["demo"]
@@ -152,8 +152,8 @@ print("work in convolutions, above 70 %:", work[:2].sum() > 0.7 * work.sum())
 # ### Exercise 1: count it yourself
 #
 # Complete `multiply_adds(model)`: the multiply-adds for one example, an integer. `Conv2D` and `Dense` layers count (a
-# `Dense` layer gets one row of numbers an example); biases and other layers cost nothing. `layer.kernel.shape` is (k, k, c, f) or
-# (inputs, outputs); `layer.output.shape` begins with the batch, whose size is `None`.
+# `Dense` layer gets one row of numbers an example); biases and other layers cost nothing. `layer.kernel.shape` is (k,
+# k, c, f) or (inputs, outputs); `layer.output.shape` begins with the batch, whose size is `None`.
 
 
 # %% grade_id="multiply_adds" solution=true
@@ -272,8 +272,8 @@ def multiply_adds(model):
 # %% [markdown]
 # ### Training costs about three forward passes
 #
-# Learning goes back as well, and on the way back each layer computes two things, each as much work as its forward
-# pass: the gradient of its weights, and the gradient of its inputs, for the layer before.
+# On the way back each layer computes two things, each as much work as its forward pass: the gradient of its weights,
+# and that of its inputs, for the layer before.
 
 # %% tags=["demo", "nbval-check-output"]
 
@@ -292,13 +292,13 @@ print("training, 2.5 to 3.5 times as many:", 2.5 < training / forward < 3.5)
 # %% [markdown]
 # ## What has to fit into memory
 #
-# While Adam trains, each weight is accompanied by its gradient and two running means of it: four
-# numbers of 4 bytes. And the way back needs what every layer put out, its **activations**, for each example of the batch:
+# While Adam trains, each weight comes with its gradient and two running means of it: four numbers of 4 bytes. And the
+# way back needs what every layer put out, its **activations**, for each example of the batch:
 #
-# $$\text{bytes} = 16 \cdot P + B \cdot A \cdot s$$
+# $$\text{bytes} = 16 P + B A s$$
 #
-# $P$ is the number of weights, $B$ the batch size, $A$ how many numbers all layers together put out for one example, $s$ the bytes of
-# one of these: 4 in float32, 2 in the short types. *At a batch of 64, which term is larger?*
+# $P$ is the number of weights, $B$ the batch size, $A$ how many numbers all layers put out for one example, $s$ the
+# bytes of each: 4 in float32, 2 in the short types. *At a batch of 64, which term is larger?*
 
 
 # %% tags=["demo", "nbval-check-output"]
@@ -316,8 +316,7 @@ print(f"16 P: {16 * wide.count_params() / 1e6:.1f} MB")
 print(f"activations of 64 pictures: {64 * activations(wide) * 4 / 1e6:.0f} MB")
 
 # %% [markdown]
-# By the formula the weights are next to nothing. Is it right? Train one step with growing batches, and watch this
-# process grow.
+# The weights are next to nothing, says the formula. Is it right? Train with growing batches, and watch.
 
 # %% tags=["demo"]
 import threading
@@ -374,15 +373,15 @@ plots.show(
 )
 
 # %% [markdown]
-# A line, and steeper than counted: gradients of activations live for a moment too, and libraries take room to
-# work in. When memory runs out, halve the batch before anything else.
+# A line, and steeper than counted: gradients of activations live for a moment too, and libraries need room. When
+# memory runs out, halve the batch first.
 #
 # ### Exercise 2: the largest batch
 #
-# Complete `largest_batch(model, gigabytes, size=4)`: how many examples fit, by the formula. A gigabyte is
-# $10^9$ bytes, `size` is $s$. A weight that is *not trained* has neither gradient nor means: it takes 4 bytes. Count the outputs of all
-# `model.layers`, of which the input is one. Return a whole number, 0 if not one example fits. `model.count_params()`,
-# `model.trainable_weights` and `model.non_trainable_weights` help.
+# Complete `largest_batch(model, gigabytes, size=4)`: how many examples fit, by the formula. A gigabyte is $10^9$
+# bytes, `size` is $s$. A weight that is *not trained* has neither gradient nor means: it takes 4 bytes. Count the
+# outputs of all `model.layers`, of which the input is one. Return a whole number, 0 if nothing fits.
+# `model.count_params()` and `model.trainable_weights` help.
 
 
 # %% grade_id="largest_batch" solution=true
@@ -400,6 +399,7 @@ def largest_batch(model, gigabytes, size=4):
 inputs = keras.Input((100,))
 tried = keras.Model(inputs, layers.Dense(50, use_bias=False)(inputs))
 got = largest_batch(tried, 0.00014)
+assert isinstance(got, int | np.integer), f"Return a whole number; got {type(got).__name__}."
 assert got == 100, (
     f"5,000 weights take 80,000 of the 140,000 bytes, an example 4 (100 + 50) = 600, so 100 fit; got {got}."
 )
@@ -493,16 +493,16 @@ for name, count in {"ResNet-50": 25.6e6, "7 billion": 7e9, "70 billion": 70e9}.i
     print(f"{name:20}" + "".join(f"{size:9,.1f}" for size in sizes[:3]) + f"{sizes[3]:12,.1f}")
 
 # %% [markdown]
-# Large models, one often reads, cannot run on a phone or laptop without the network. It depends. A classifier of photographs fits anywhere.
-# Seven billion weights take 14 GB in 16 bits, but 3.5 in 4 bits (lesson 28), and phones do run such models. Seventy billion do not
-# fit. And *training* seven billion takes more than 100 GB before the first example: more than most GPUs have, and a reason to rent several.
+# Large models, one often reads, cannot run on a phone or laptop without the network. It depends. Seven billion
+# weights take 14 GB in 16 bits, but 3.5 in 4 bits (lesson 28), and phones do run such models. Seventy billion do not
+# fit. *Training* seven billion takes more than 100 GB before the first example: so one rents.
 
 # %% [markdown]
 # ## From multiplications to kilowatt hours
 #
 # Time is work divided by speed. Training reaches a part of the **peak** on a machine's data sheet, the
-# **utilisation**. Energy is power times time, and what it emits depends on the grid. Each is an assumption; let it stand where one
-# can see it.
+# **utilisation**. Energy is power times time, and what it emits depends on the grid. Each is an assumption with a
+# name.
 
 
 # %%
@@ -514,9 +514,9 @@ def bill(work, peak, utilisation, watts, kilograms_per_kwh=0.4):
 
 
 # %% [markdown]
-# A language model uses each weight once a **token** (a piece of a word): 2 FLOPs, three times that in
-# training. Meta published how long its Llama 2 models took on A100 GPUs: 1,720,320 hours for 70 billion weights and
-# 2 · 10¹² tokens. *Does 6 · weights · tokens lead there?*
+# A language model uses each weight once a **token** (a piece of a word): 2 FLOPs, three times that in training. Meta
+# reports 1,720,320 hours of A100 GPUs for the Llama 2 with 70 billion weights, on 2 · 10¹² tokens. *Does 6 · weights
+# · tokens lead there?*
 
 # %% tags=["demo", "nbval-check-output"]
 for weights_count, published in {7e9: 184_320, 70e9: 1_720_320}.items():
@@ -534,36 +534,36 @@ for grid, intensity in {"hydropower": 0.03, "mixed": 0.4, "coal": 0.9}.items():
     print(f"{grid}: {bill(total, 312e12, 0.43, 400, intensity)[2] / 1000:,.0f} tonnes of CO2")
 
 # %% [markdown]
-# With a utilisation of .41 to .43, which is usual, two lines of arithmetic reach the published hours. Weeks
-# on thousands of GPUs is no figure of speech. Nor is the concern about energy; but the same run emits thirty times as much on
-# coal as on hydropower. Left out: cooling, making the chips, and all the runs that failed.
+# With a utilisation of .41 to .43, which is usual, two lines of arithmetic reach the published hours. Weeks on
+# thousands of GPUs is no figure of speech, and the concern about energy is justified; but the same run emits thirty
+# times as much on coal as on hydropower. Left out: cooling, making the chips, all runs that failed.
 #
-# An answer takes 2 FLOPs a weight and token, so after three times as many tokens as it was
-# trained on, a model has spent as much on answering. *With 100 million users at 1,000 tokens a day, when is that?*
+# An answer takes 2 FLOPs a weight and token, so after three times as many tokens as in training a model has spent as
+# much on answering. *With 100 million users at 1,000 tokens a day, when is that?*
 
 # %% tags=["demo", "nbval-check-output"]
 print("answers overtake training after days:", round(3 * 2e12 / (100e6 * 1000)))
 
 # %% [markdown]
-# Two months. So deployed models are made smaller, by distillation, pruning and quantization, at some
-# cost in accuracy (lesson 28). The saving that comes next costs almost none.
+# Two months. So deployed models are made smaller, by distillation, pruning and quantization, at some cost in accuracy
+# (lesson 28). What comes next costs almost none.
 
 # %% [markdown]
 # ## Sixteen bits, spent in two ways
 #
-# What can a type hold? Its **range** goes from its smallest number above zero to its largest. Its **precision** is epsilon, the step
-# from 1 to the next number.
+# What can a type hold? Its **range** goes from its smallest number above zero to its largest. Its **precision** is
+# epsilon, the step from 1 to the next number.
 
 # %% tags=["demo", "nbval-check-output"]
 print("              largest   above zero   epsilon")
 for kind in (np.float32, BFLOAT16, np.float16):
     name, one = np.dtype(kind).name, kind(1)
     above, step = np.nextafter(kind(0), one), np.nextafter(one, kind(2)) - one
-    print(f"{name:10}{tf.as_dtype(kind).max:11.1e}{float(above):12.1e}{float(step):11.1e}")
+    print(f"{name:10}{float(tf.as_dtype(kind).max):11.5g}{float(above):12.1e}{float(step):11.1e}")
 
 # %% [markdown]
-# float16 ends at 65,504; bfloat16 reaches as far as float32, with two to three digits. *What
-# is 256 + 1 in it? And 1, with .0004 added a thousand times?*
+# float16 ends at 65,504; bfloat16 reaches as far as float32, with two to three digits. *What is 256 + 1 in it? And 1,
+# with .0004 added a thousand times?*
 
 # %% tags=["demo", "nbval-check-output"]
 print("256 + 1 in bfloat16:", float(BFLOAT16(256) + BFLOAT16(1)))
@@ -578,9 +578,9 @@ with np.errstate(over="ignore", invalid="ignore"):
 print("a row masked with -1e9 in float16:", scores, "softmax:", weights_of_masked)
 
 # %% [markdown]
-# Three warnings. Small updates are lost in either short type, so **weights stay in float32**. A mask of
-# −10⁹, common in attention (lesson 14), is minus infinity in float16, and a row that is masked throughout becomes *not a number*. And
-# gradients can fall below the smallest number.
+# Three warnings. Small updates are lost in either short type, so **weights stay in float32**. A mask of −10⁹, common
+# in attention (lesson 14), is minus infinity in float16, and a row that is masked throughout becomes *not a number*.
+# And gradients can fall below the smallest number.
 
 # %% [markdown]
 # ### A gradient below the smallest number is zero
@@ -588,10 +588,10 @@ print("a row masked with -1e9 in float16:", scores, "softmax:", weights_of_maske
 # Take a mean squared error over 32 photographs of 1,024 × 1,024 pixels in three colours: a mean over a hundred
 # million numbers $p$ with targets $x$. The gradient of each, $2 (p - x) / 100{,}663{,}296$, is tiny.
 #
-# To save the photographs, an autoencoder (lesson 17: a network that redraws its input through a narrow middle) learns 8 × 8 digits, its
-# error divided by that same number. The learning rate is as many times larger, so that in exact arithmetic nothing changes. All is written
-# by hand, because **a CPU only emulates float16, and a Keras network in it takes over a hundred times as long**: `course` refuses it. We
-# compute in float32 and round after every operation, much as a GPU's float16 units do.
+# To save the photographs, an autoencoder (it redraws its input through a narrow middle; lesson 17) learns 8 × 8
+# digits, its error divided by that same number. The learning rate is as many times larger: in exact arithmetic
+# nothing changes. All is written by hand, because **a CPU only emulates float16, and a Keras network in it takes over
+# a hundred times as long**: `course` refuses it. We round after every operation, much as a GPU's float16 units do.
 
 # %% tags=["demo"]
 digits = datasets.load("digits", split="train", batch_size=-1)["image"].numpy()
@@ -621,9 +621,9 @@ def fresh_weights(seed=0):
 
 
 # %% [markdown]
-# Here are these gradients in float32, and where float16 can hold them. **Loss scaling** multiplies the loss, and so by the chain rule
-# every gradient, by a large number, here $2^{24}$; the optimizer divides by it afterwards, in float32. *What does that do to the
-# picture?*
+# Here are these gradients in float32, and where float16 can hold them; near its end it has few digits, then only
+# zero. **Loss scaling** multiplies the loss, and so by the chain rule every gradient, by a large number, here
+# $2^{24}$; the optimizer divides by it afterwards, in float32. *What will the picture look like?*
 
 # %% tags=["demo", "thumbnail"]
 _, parts = slopes(fresh_weights(), digits, np.float32, 1.0)
@@ -694,16 +694,16 @@ for name, margin in {"float16, scaled": 0.1, "bfloat16": 0.1, "float16, dynamic"
 print("scale 2^40, not a number:", np.isnan(final["float16, scale 2^40"]))
 
 # %% [markdown]
-# No error, no warning, a loss at every step: without scaling float16 did *nothing*. Scaled, it follows float32. bfloat16 needs
-# no scaling, since it has float32's range. And a scale too large makes gradients infinite and the weights *not a number*, for ever. So
-# one starts high and lets the scale adapt.
+# No error, no warning, a loss at every step: without scaling float16 did *nothing*. Scaled, it follows float32.
+# bfloat16 needs no scaling, since it has float32's range. And a scale too large makes gradients infinite and the
+# weights *not a number*, for ever. So one starts high and lets the scale adapt.
 #
 # ### Exercise 3: a scale that adapts
 #
-# Complete `next_scale(scale, good, gradients, wait)`. `gradients` is a list of arrays, computed from the scaled loss; `good` counts the
-# steps applied since the scale last changed. If any number is infinite or not a number, skip the step and
-# halve the scale. Otherwise apply it, and if it is the `wait`-th good one, double the scale. Whenever the scale changes,
-# counting starts again at 0. Return `(scale, good, apply)`, `apply` being True or False.
+# Complete `next_scale(scale, good, gradients, wait)`. `gradients` is a list of arrays, computed from the scaled loss;
+# `good` counts the steps applied since the scale last changed. If any number is infinite or not a number, skip the
+# step and halve the scale. Otherwise apply it, and if it is the `wait`-th good one, double the scale. Whenever the
+# scale changes, counting starts again at 0. Return `(scale, good, apply)`, `apply` being True or False.
 
 
 # %% grade_id="next_scale" solution=true
@@ -817,6 +817,9 @@ def next_scale(scale, good, gradients, wait):
     return (scale if good else 2 * scale), good, True
 
 
+# %% [markdown]
+# The scale went down while gradients overflowed, then up until they did again.
+
 # %% tags=["demo"]
 fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.2))
 styles = {"float16": ":", "float32": "-", "float16, scaled": "--", "bfloat16": "-."}
@@ -836,9 +839,9 @@ plots.show(
 # %% [markdown]
 # ## Keras: short in the middle, long at both ends
 #
-# A **dtype policy** says in which type a layer keeps its variables, and in which it computes. Under
-# `mixed_bfloat16` variables are float32 and multiplications bfloat16; Keras casts in between. *Does every
-# layer of the course's network compute in bfloat16?*
+# A **dtype policy** says in which type a layer keeps its variables, and in which it computes. Under `mixed_bfloat16`
+# variables are float32 and multiplications bfloat16; Keras casts in between. *Does every layer of the course's
+# network compute in bfloat16?*
 
 # %% tags=["demo", "nbval-check-output"]
 keras.config.set_dtype_policy("mixed_bfloat16")
@@ -849,7 +852,7 @@ for layer in mixed.layers[1:]:
     print(f"{layer.name.rstrip('_0123456789'):26}{kept:9} computes {layer.compute_dtype}")
 
 # %% [markdown]
-# All but the last, which was made with `dtype="float32"`. To see why, take a network that is sure, by 20 against 0, and wrong:
+# All but the last, which was made with `dtype="float32"`. Take a network that is sure, by 20 against 0, and wrong:
 
 # %% tags=["demo", "nbval-check-output"]
 logits = np.array([20.0, 0.0], np.float32)
@@ -865,10 +868,10 @@ print("logits 20.06 and 20.01 in bfloat16:", *(float(BFLOAT16(z)) for z in (20.0
 #
 # ### Exercise 4: the right type in every place
 #
-# Complete `build_classifier(policy)`, `policy` being one of the three below. Return a model, not
-# compiled, from digits (8, 8, 1) to ten logits, with at least one hidden layer with weights (16 neurons or filters, or more). Hidden layers follow the policy; variables are float32
-# under each of them. The last layer with weights, and whatever comes behind it, computes in float32. Every layer takes an argument `dtype`, which may be a policy's
-# name. The global policy stays as it is.
+# Complete `build_classifier(policy)`, `policy` being one of the three below: an uncompiled model from digits (8, 8,
+# 1) to ten logits. Hidden layers, at least one of them with 16 neurons or filters or more, follow the policy;
+# variables are always float32. The last layer with weights, and whatever comes behind it, computes in float32. Every
+# layer takes an argument `dtype`, which may be a policy's name. The global policy stays as it is.
 
 # %%
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
@@ -1031,7 +1034,8 @@ for policy in ("float32", "mixed_bfloat16"):
     trained = models.cnn((8, 8, 1), 10)
     keras.config.set_dtype_policy("float32")
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    trained.compile(keras.optimizers.Adam(5e-3), loss, metrics=["accuracy"])
+    rate = keras.optimizers.schedules.CosineDecay(5e-3, decay_steps=126)  # 6 epochs
+    trained.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
     trained.train_on_batch(images["train"][:64], labels["train"][:64])  # compiles
     start = time.perf_counter()
     bar = Progress(policy)
@@ -1044,28 +1048,31 @@ speed = seconds["float32"] / seconds["mixed_bfloat16"]
 print(f"here, float32's time divided by mixed_bfloat16's: {speed:.2f}")
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: .914 to .968 in either (means .944 and .945); at most 1.2 points apart (mean .5).
 for policy, value in accuracy.items():
-    print(f"{policy}: more than 90 of 100 right:", value > 0.9)
+    print(f"{policy}: more than 85 of 100 right:", value > 0.85)
 gap = abs(accuracy["float32"] - accuracy["mixed_bfloat16"])
-print("they differ by less than 4 points:", gap < 0.04)
+print("they differ by less than 3 points:", gap < 0.03)
 
 # %% [markdown]
-# As accurate. As to the speed, believe your own cell. A GPU's tensor cores multiply short numbers many times faster; so does a
-# server CPU with **AMX** (Advanced Matrix Extensions: units that multiply small matrices of bfloat16 whole, in Intel's since 2023). Without them
-# bfloat16 gains little or loses. `python benchmarks/precision.py` measures your machine with larger networks.
+# As accurate. As to the speed, believe your own cell. A GPU's tensor cores multiply short numbers many times faster;
+# so does a server CPU with **AMX** (Advanced Matrix Extensions: units that multiply small matrices of bfloat16 whole,
+# in Intel's since 2023). Other CPUs gain less, or lose. `python benchmarks/precision.py` measures yours with larger
+# networks.
 #
 # ### A step of your own has to scale its loss
 #
-# Under `mixed_float16`, `compile` wraps your optimizer in a `LossScaleOptimizer`, which divides gradients by the scale and adapts it, as in
-# exercise 3. `fit` multiplies the loss. A step of your own must do that itself, and nothing complains if it does not. It can be seen in
-# float32 as well, if one wraps an optimizer by hand.
+# Under `mixed_float16`, `compile` wraps your optimizer in a `LossScaleOptimizer`, which divides gradients by the
+# scale and adapts it, as in exercise 3. `fit` multiplies the loss. A step of your own must do that itself, and
+# nothing complains if it does not. An optimizer wrapped by hand shows it in float32 as well.
 #
 # ### Exercise 5: a training step
 #
-# Complete `train_step(model, x, y)` for a compiled `model`: one step of `model.optimizer` on the mean squared error of the batch. `x` has
-# shape (batch, inputs), `y` and the model's answers (batch, 1). `optimizer.scale_loss(loss)` returns the scaled loss, or the loss itself if the optimizer is
-# not wrapped; differentiate that. `optimizer.apply(gradients, variables)` does the rest. Return the model and the loss, *not* scaled, as a
-# number.
+# Complete `train_step(model, x, y)` for a compiled `model`: one step of `model.optimizer` on the mean squared error
+# of the batch. `x` has shape (batch, inputs), `y` and the model's answers (batch, 1). `optimizer.scale_loss(loss)`
+# returns the scaled loss, or the loss itself if the optimizer is not wrapped; differentiate that.
+# `optimizer.apply(gradients, variables)` does the rest. Return the model and the loss before the step, *not* scaled,
+# as a number.
 
 
 # %%
@@ -1205,7 +1212,8 @@ def train_step(model, x, y):
 
 
 # %% [markdown]
-# Now the mistake, for 200 steps: the course's `make_train_step`, which scales, beside a step that forgets to. *What will the second loss look like?*
+# Now 200 steps of the course's `make_train_step`, which scales, beside a step that forgets to. *What will the second
+# loss look like?*
 
 # %% tags=["demo"]
 from course.training import make_train_step
@@ -1231,24 +1239,27 @@ losses = {"scaled": [float(step(x, y)) for _ in range(200)]}
 losses["forgotten"] = [float(step_without_scaling()) for _ in range(200)]
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: .008 to .016 and .9987 to .9995.
 ratios = {name: values[-1] / values[0] for name, values in losses.items()}
-print("scaled, less than a tenth of the loss is left:", ratios["scaled"] < 0.1)
+print("the scale:", int(careful.optimizer.dynamic_scale))
+print("scaled, less than a twentieth of the loss is left:", ratios["scaled"] < 0.05)
 print("forgotten, more than 99 % is left:", ratios["forgotten"] > 0.99)
 
 # %% [markdown]
-# It goes down, by less than a hundredth, and looks like a hard problem. It is a learning rate divided by 32,768, where Keras' scale starts. Adam, which divides by
-# the gradients' size, would hide the mistake, and in real float16 lose the small gradients all the same.
+# It goes down, by less than a hundredth, and looks like a hard problem. It is a learning rate divided by 32,768.
+# Adam, which divides by the gradients' size, would hide the mistake, and in float16 still lose small gradients.
 
 # %% [markdown]
 # ## Which machine, then
 #
-# Nearly all work is multiplying matrices, and every number of the result can be computed beside the others. **GPUs**
-# have thousands of units for exactly that; NVIDIA's, programmed through CUDA, are supported best. One buys them, or rents
-# them by the hour (AWS, Google Cloud, Azure). Google's TPUs serve the same purpose; edge chips in phones and cameras serve answering.
+# The work is multiplying matrices, and the numbers of the result can be computed side by side. **GPUs** have
+# thousands of units for that; NVIDIA's, programmed through CUDA, are supported best. One buys them, or rents them by
+# the hour (AWS, Google Cloud, Azure). Google's TPUs serve the same purpose, edge chips in phones and cameras
+# answering alone.
 #
-# But a peak needs to be fed. A dense layer with $n$ inputs and outputs does $2 B n^2$ FLOPs on a batch of $B$, and must
-# fetch its $n^2$ weights. What counts is FLOPs per byte fetched, the **arithmetic intensity**: where it is low, memory is the limit. *What
-# part of a GPU's peak can one example at a time use?*
+# But a peak needs to be fed. A dense layer with $n$ inputs and outputs does $2 B n^2$ FLOPs on a batch of $B$, and
+# must fetch its $n^2$ weights. If FLOPs per byte fetched, the **arithmetic intensity**, are few, memory is the limit.
+# *What part of a GPU's peak can one example at a time use?*
 
 # %% tags=["demo", "nbval-check-output"]
 # Peak in 16 bits (TFLOPS) and memory (TB/s) from data sheets, rounded; the laptop's are assumed.
@@ -1271,17 +1282,19 @@ for name, machine in MACHINES.items():
 # %% tags=["demo"]
 
 
-def speed_of(kind, batch, n=1024, least=0.06):
-    """Billions of FLOPs a second of a dense layer, measured."""
+def speed_of(kind, batch, n=1024):
+    """Billions of FLOPs a second of a dense layer, the best of five measurements."""
     kernel = tf.cast(tf.random.normal((n, n)), kind)
     rows = tf.cast(tf.random.normal((batch, n)), kind)
     multiply = tf.function(lambda: rows @ kernel)
-    multiply().numpy()
-    calls, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < least:
-        result, calls = multiply(), calls + 1
-    result.numpy()
-    return 2 * batch * n**2 * calls / passed / 1e9
+    calls, passed = max(1, 128 // batch), []
+    for _ in range(6):  # the first one compiles
+        start = time.perf_counter()
+        for _ in range(calls):
+            result = multiply()
+        result.numpy()
+        passed.append(time.perf_counter() - start)
+    return 2 * batch * n**2 * calls / min(passed[1:]) / 1e9
 
 
 tried_batches = np.array([1, 4, 16, 64, 256])
@@ -1311,14 +1324,14 @@ plots.show(
 )
 
 # %% [markdown]
-# So a GPU is for large batches, in training or when many users ask at once. For one at a time, a CPU with a good library or an
-# edge chip can be the cheaper choice: look at the laptop's row.
+# So a GPU is for large batches, in training or when many users ask at once. For one at a time, a CPU with a good
+# library or an edge chip can be cheaper: look at the laptop's row.
 #
 # ### The machine may be waiting for data
 #
-# Before buying anything, see whether what you have is busy. Here 256 pictures come from a slow disk, simulated by waiting a
-# millisecond each, three times over. `tf.data` can **prefetch** batches while the network computes, read several pictures at once, and **cache** what
-# it has read. *What helps most?*
+# Before buying, see whether what you have is busy. Here 256 pictures come from a slow disk, simulated by waiting a
+# millisecond each, three times over. `tf.data` can **prefetch** batches while the network computes, read several
+# pictures at once, and **cache** what it has read. *What helps most?*
 
 # %% tags=["demo"]
 reads = []
@@ -1375,8 +1388,8 @@ plots.show(
 print("pictures read without a cache:", counts["+ 8 at once"], "with one:", counts["+ cache"])
 
 # %% [markdown]
-# The same network, machine and result. `course doctor`, in a terminal, says what your machine has. What the course
-# chooses for it, and what it refuses:
+# The same network, on the same machine. `course doctor`, in a terminal, says what yours has. What the course chooses
+# for it, and what it refuses:
 
 # %% tags=["demo"]
 print(precision.choose("auto", precision.find_device()))
@@ -1392,11 +1405,27 @@ except ValueError as error:
 # %% [markdown]
 # ## Whom the bill keeps out
 #
-# By the sum above, one run of a large model costs millions of dollars, and no laboratory gets it right the first time. So a
-# few firms decide which languages such models speak and what they refuse, and others rent the result. The electricity is
-# drawn where the machines stand, not where the answers are read. None of this speaks against
-# a network that trains on a laptop in a minute. It speaks for two habits: **count before you run, and report what it took**, machine, hours and kilowatt
-# hours, beside the accuracy.
+# One run of a large model costs millions of dollars, and no laboratory gets it right the first time. So a few firms
+# decide which languages such models speak and what they refuse, and others rent the result.
+#
+# The largest saving comes last: no network. *On these digits, what does logistic regression cost, and give up?*
+
+# %% tags=["demo", "nbval-check-output"]
+from sklearn.linear_model import LogisticRegression
+
+line = LogisticRegression(max_iter=1000)
+line.fit(images["train"].reshape(-1, 64), labels["train"])
+right = line.score(images["test"].reshape(-1, 64), labels["test"])
+print(
+    "FLOPs, more than 500 times as many as a line:", flops(mixed, (1, 8, 8, 1)) > 500 * 2 * 64 * 10
+)
+# 20 seeds: the network .914 to .968; the line has .972.
+print("the line is right at least as often:", right >= max(accuracy.values()))
+
+# %% [markdown]
+# Hundreds of times less, and nothing given up. A network has to earn its bill, with larger pictures than these. Two
+# habits help to find out: **count before you run, and report what it took**, machine, hours and kilowatt hours,
+# beside the accuracy.
 
 # %% [markdown]
 # ## Where to go on
@@ -1404,17 +1433,17 @@ except ValueError as error:
 # Three things to try:
 #
 # 1. Divide by `NUMBERS / 1000`, in `slopes` and in the rate. Does float16 learn without scaling?
-# 2. Keep the *weights* in bfloat16 in `train_by_hand`, with a rate a hundred times smaller and more steps. When do updates stop?
-# 3. From which batch on does training `small_network` take longer a picture on your machine?
+# 2. Keep the *weights* in bfloat16 in `train_by_hand`, with a rate a hundred times smaller. When do updates stop?
+# 3. From which batch on does `small_network` take longer a picture on your machine?
 #
-# To read: Micikevicius and others (2018), *Mixed precision training* (ICLR); Touvron and others (2023), *Llama 2*, section
-# 2.2.1, for hours and carbon; Williams, Waterman and Patterson (2009), *Roofline* (Communications of the ACM).
+# To read: Micikevicius and others (2018), *Mixed precision training* (ICLR); Touvron and others (2023), *Llama 2*,
+# for hours and carbon; Williams and others (2009), *Roofline*.
 #
 # ### At full size
 #
-# `cifar10` has 60,000 photographs of 32 × 32 pixels; the same call takes it once it has been downloaded. On a GPU the
-# policy is then what `auto` chooses. And ImageNet, 1.28 million photographs of 224 × 224? ResNet-50's work can be counted without any of
-# them.
+# `cifar10` has 60,000 photographs of 32 × 32 pixels; the same call takes it once it has been downloaded, and on a GPU
+# the policy is what `auto` chooses. ImageNet has 1.28 million of 224 × 224. What ResNet-50 costs there can be counted
+# without them.
 
 
 # %% tags=["demo"]
