@@ -76,6 +76,20 @@ def _lessons(names: list[str] | None):
     return [read_lesson(known[Path(name).name]) for name in names]
 
 
+def _own_assignments(names: list[str] | None) -> dict[str, Path]:
+    """Those of the names that are folders of notebooks without a lesson's source, by name."""
+    from autograder.lesson import lesson_folders
+
+    root = course_root()
+    lessons = {folder.name for folder in lesson_folders(root)}
+    folders = {Path(name).name: root / "solutions" / Path(name).name for name in names or ()}
+    return {
+        name: folder
+        for name, folder in folders.items()
+        if name not in lessons and any(folder.glob("*.ipynb"))
+    }
+
+
 @app.command()
 def build(
     names: Names = None,
@@ -121,12 +135,18 @@ def prove(
     as_json: AsJson = False,
     workers: Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)] = CORES,
 ) -> None:
-    """Run the tests against right answers, blank ones and known mistakes."""
-    from autograder.prove import prove as run_proofs
-    from autograder.prove import variants
+    """Run the tests against right answers, blank ones and known mistakes.
 
-    lessons = _lessons(names)
+    Of an assignment that was not made here: against the instructor's own answers and blank ones.
+    """
+    from autograder.prove import notebooks, variants
+    from autograder.prove import prove as run_proofs
+
+    own = _own_assignments(names)
+    rest = [name for name in names or () if Path(name).name not in own]
+    lessons = [] if names and not rest else _lessons(rest)
     total = sum(1 for lesson in lessons for _ in variants(lesson))
+    total += sum(2 * len(notebooks(folder)) for folder in own.values())
     with progress() as bar:
         task = bar.add_task("Proving", total=total)
 
@@ -138,13 +158,14 @@ def prove(
                         f"{proof.lesson} · {proof.variant}: {problem}", markup=False, soft_wrap=True
                     )
 
-        proofs = run_proofs(lessons, workers, report)
+        proofs = run_proofs(lessons, workers, report, own=list(own.values()))
     if as_json:
         for proof in proofs:
             print(json.dumps(proof.to_json()))
     else:
         held = sum(proof.holds for proof in proofs)
-        console.print(f"{held} of {len(proofs)} proofs hold, {len(lessons)} lessons.")
+        count = len(lessons) + len(own)
+        console.print(f"{held} of {len(proofs)} proofs hold, {count} lessons.")
     raise typer.Exit(0 if all(proof.holds for proof in proofs) else 1)
 
 

@@ -1,14 +1,20 @@
-"""Prove a lesson's tests: right answers get all points, wrong ones lose some."""
+"""Prove a lesson's tests: right answers get all points, wrong ones lose some.
+
+Of an assignment that was not made here, the instructor's own answers and blank ones are tried.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
+import nbformat
 from nbformat import NotebookNode
 
 from autograder.examine import GRADED, Examination, examine
+from autograder.files import archive
 from autograder.instructor import make_instructor_notebook
 from autograder.lesson import Lesson, explanation
 from autograder.rebuild import Answers, references, stubs
@@ -79,6 +85,22 @@ def variants(lesson: Lesson) -> Iterator[Variant]:
                 )
 
 
+def notebooks(folder: Path) -> dict[str, NotebookNode]:
+    """The notebooks of an assignment that was not made here, by the name of their proofs."""
+    paths = sorted(folder.glob("*.ipynb"))
+    several = len(paths) > 1
+    return {
+        f"{folder.name}/{path.stem}" if several else folder.name: nbformat.read(path, as_version=4)
+        for path in paths
+    }
+
+
+def plain_variants(name: str, instructor: NotebookNode) -> Iterator[Variant]:
+    """What can be tried of a notebook that was not made here."""
+    yield Variant(name, REFERENCE, references(instructor))
+    yield Variant(name, BLANK, stubs(instructor))
+
+
 def judge(variant: Variant, examination: Examination) -> Proof:
     """Hold an outcome against what the author promised."""
     lost = {
@@ -125,6 +147,7 @@ def prove(
     workers: int = 2,
     on_proof: Callable[[Proof], None] | None = None,
     kinds: Set[str] = KINDS,
+    own: Sequence[Path] = (),
 ) -> list[Proof]:
     """Run every variant of every lesson, several at a time.
 
@@ -133,15 +156,22 @@ def prove(
         workers: how many notebooks run at the same time.
         on_proof: called with each outcome as it comes.
         kinds: which kinds of variants to run.
+        own: folders of assignments that were not made here.
 
     Returns:
         The outcomes, in the order of the lessons' cells.
     """
     work = [
-        (variant, make_instructor_notebook(lesson))
+        (variant, make_instructor_notebook(lesson), b"")
         for lesson in lessons
         for variant in variants(lesson)
         if variant.kind in kinds
+    ]
+    work += [
+        (variant, notebook, archive(folder))
+        for folder in own
+        for name, notebook in notebooks(folder).items()
+        for variant in plain_variants(name, notebook)
     ]
     proofs: dict[int, Proof] = {}
     # The sandbox is not needed for an author's own cells, but they should meet it here first.
@@ -155,5 +185,5 @@ def prove(
     return [proofs[index] for index in range(len(work))]
 
 
-def _prove(variant: Variant, instructor: NotebookNode, workplace: Workplace) -> Proof:
-    return judge(variant, examine(instructor, variant.answers, workplace, timeout=CELL_TIMEOUT))
+def _prove(variant: Variant, instructor: NotebookNode, files: bytes, workplace: Workplace) -> Proof:
+    return judge(variant, examine(instructor, variant.answers, workplace, files, CELL_TIMEOUT))

@@ -1,7 +1,13 @@
 """Proofs: they hold for the toy lesson, and find tests that are too weak or too strict."""
 
-import pytest
+import json
 
+import nbformat
+import pytest
+from nbformat.v4 import new_code_cell, new_notebook
+from typer.testing import CliRunner
+
+from autograder.cli import app
 from autograder.lesson import read_lesson
 from autograder.prove import prove
 
@@ -59,3 +65,35 @@ def test_every_variant_is_proven(proofs_after):
 def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
     proofs = proofs_after(old, new)
     assert any(problem in found for found in proofs[variant].problems), proofs[variant]
+
+
+@pytest.mark.slow
+def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
+    def cell(name, source, **kind):
+        made = new_code_cell(source)
+        made.metadata["nbgrader"] = {
+            "grade_id": name, "schema_version": 3, "locked": False, "task": False,
+            "solution": False, "grade": False, **kind,
+        }  # fmt: skip
+        return made
+
+    folder = toy / "solutions" / "own"
+    folder.mkdir()
+    (folder / "helper.py").write_text("def triple(x):\n    return 3 * x\n")
+    cells = [
+        new_code_cell("from helper import triple"),
+        cell("nine", "### BEGIN SOLUTION\nnine = triple(3)\n### END SOLUTION", solution=True),
+        cell("nine_test", "assert nine == 9", grade=True, points=1),
+        cell("stack", "class Stack:\n    ### BEGIN SOLUTION\n    size = 0\n    ### END SOLUTION",
+             solution=True),
+        cell("stack_test", "assert Stack().size == 0", grade=True, points=1),
+        cell("anything_test", "assert True", grade=True, points=1),
+    ]  # fmt: skip
+    nbformat.write(new_notebook(cells=cells), folder / "own.ipynb")
+    monkeypatch.chdir(toy)
+    done = CliRunner().invoke(app, ["prove", "own", "--json"])
+    assert done.exit_code == 1
+    right, blank = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert right["score"] == 2
+    assert "a class cannot be tested" in right["problems"][0]
+    assert blank["problems"] == ["an untouched lesson scores 1 points"]
