@@ -156,6 +156,14 @@ class _Encoder:
             return {"dtype": value.str}
         if self.names is not None and id(value) in self.names:
             return {"name": self.names[id(value)]}
+        pandas = sys.modules.get("pandas")
+        if pandas and isinstance(value, pandas.DataFrame):
+            columns = [self._column(value.iloc[:, i], depth) for i in range(value.shape[1])]
+            labels = [self._labels(axis, depth) for axis in (value.columns, value.index)]
+            return {"frame": [*labels, columns]}
+        if pandas and isinstance(value, pandas.Series):
+            name = self.encode(value.name, depth + 1)
+            return {"series": [name, self._labels(value.index, depth), self._column(value, depth)]}
         keras, tensorflow = sys.modules.get("keras"), sys.modules.get("tensorflow")
         if keras and isinstance(value, keras.Model):
             self.models.append(_model_bytes(value))
@@ -175,6 +183,14 @@ class _Encoder:
         if number is not None:
             return {"function": number}
         raise CannotTravelError(_advice(value))
+
+    def _column(self, values: Any, depth: int) -> Any:
+        """A column of a data frame: an array, or a list where it holds text."""
+        array = values.to_numpy()
+        return self.encode(array.tolist() if array.dtype.hasobject else array, depth + 1)
+
+    def _labels(self, index: Any, depth: int) -> list:
+        return [self.encode(list(index.names), depth + 1), self._column(index, depth)]
 
     def _steps(self, iterator: Iterator, depth: int) -> list:
         """What an iterator gives, and whether that is all."""
@@ -197,8 +213,6 @@ def _advice(value: Any) -> str:
         what = "a function or class"
     hints = {
         "History": "return its `history`, which is a dict",
-        "DataFrame": "return `.to_numpy()`",
-        "Series": "return `.to_numpy()`",
         "EagerTensor": "return an array",
     }
     hint = hints.get(kind.__name__, "return numbers, arrays, text, lists, dicts or a Keras model")
@@ -316,10 +330,31 @@ class _Decoder:
             return self.lookup(content)
         if tag == "function" and self.borrow is not None:
             return self.borrow(int(content))
+        if tag in ("frame", "series"):
+            return self._decode_pandas(tag, *content, depth + 1)
         if tag == "iterator":
             items, is_all = content
             return _iterator([self.decode(item, depth + 1) for item in items], is_all)
         raise CannotTravelError(f"The answer gave back something unknown ({tag}).")
+
+    def _decode_pandas(self, tag: str, first: Any, index: list, last: Any, depth: int) -> Any:
+        import pandas
+
+        index = self._decode_labels(index, depth)
+        if tag == "series":
+            return pandas.Series(self.decode(last, depth), index, name=self.decode(first, depth))
+        columns = {i: self.decode(column, depth) for i, column in enumerate(last)}
+        frame = pandas.DataFrame(columns, index)
+        frame.columns = self._decode_labels(first, depth)
+        return frame
+
+    def _decode_labels(self, labels: list, depth: int) -> Any:
+        import pandas
+
+        names, values = (self.decode(part, depth) for part in labels)
+        if len(names) > 1:
+            return pandas.MultiIndex.from_tuples(values, names=names)
+        return pandas.Index(values, name=names[0])
 
 
 def _iterator(items: Iterable, is_all: bool) -> Iterator:

@@ -4,6 +4,7 @@ import itertools
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from autograder.inside.calls import Lent
@@ -103,6 +104,25 @@ def test_what_an_iterator_gives_travels():
     assert next(back) == 0
     assert list(back) == [2, 4]
     assert list(decode(encode(map(str, [1, 2])))) == ["1", "2"]
+
+
+def test_data_frames_travel_as_their_columns():
+    frame = pd.DataFrame(
+        {
+            "n": [1, 2],
+            "x": [0.5, None],
+            "text": ["a", "b"],
+            "day": pd.to_datetime(["2020-01-02"] * 2),
+        },
+        index=["one", "two"],
+    )
+    pd.testing.assert_frame_equal(decode(encode(frame)), frame)
+    pd.testing.assert_series_equal(decode(encode(frame["n"])), frame["n"])
+    table = frame.groupby(["n", "text"])["x"].mean()
+    pd.testing.assert_series_equal(decode(encode(table)), table)
+    assert decode(encode(pd.DataFrame())).shape == (0, 0)
+    with pytest.raises(CannotTravelError):
+        encode(pd.DataFrame({"a": [Hostile()]}))
 
 
 def test_an_endless_iterator_is_cut_and_says_so():
