@@ -29,13 +29,12 @@
 # %% [markdown]
 # # Translation
 #
-# बुधवार, पाँच मार्च दो हज़ार चौदह: *Wednesday, March 5, 2014*. Two languages, two orders, six words of one
-# for four of the other, and only the first in the same place. How can a network turn one sequence into another,
-# without being told which word belongs to which?
+# बुधवार, पाँच मार्च दो हज़ार चौदह: *Wednesday, March 5, 2014*. Two languages, two orders, six words of one for four
+# of the other. How can a network turn one sequence into another without being told which word belongs to which?
 #
-# You will connect two recurrent networks for it, watch the connection run out of room, and give the second network
-# a way to look back at the first. It draws the picture of which word belongs to which by itself. Then you will
-# test whether that picture may be believed. About 14 minutes to read and run, 80 with the five exercises.
+# You will connect two recurrent networks for it, watch the connection run out of room, and let the second network
+# look back at the first. By itself it draws the picture of which word belongs to which, and you will test whether
+# that picture may be believed. About 14 minutes to read and run, 80 with the five exercises.
 
 # %%
 import course
@@ -54,9 +53,9 @@ from course.datasets.builders.hindi_dates import NUMBERS, romanize
 from course.training import Progress
 
 # %% [markdown]
-# Here is the network of this lesson, drawn step by step, for one date. Below, the **encoder** reads the Hindi words,
-# one a step. Above, the **decoder** writes the English ones. (Figures show Hindi in Latin letters, because
-# not every computer's figures have a font for Devanagari; texts show it as it is written.)
+# This is the lesson's network, step by step, for one date. Below, the **encoder** reads the Hindi words; above, the
+# **decoder** writes the English ones. (Figures show Hindi in Latin letters, since not every computer's figures have a
+# font for Devanagari.)
 
 # %% tags=["demo"]
 hindi = "budhavār , pām̐c mārc do hazār caudah".split()
@@ -97,26 +96,25 @@ plots.show(
 # %% [markdown]
 # ## From one sequence to another
 #
-# Translation was done by rules first: dictionaries, grammars, and linguists who wrote exceptions for decades.
-# Then by counting: which phrase stood opposite which, in millions of pairs of sentences. Since about 2016 the large
-# services have used networks, which learn from such pairs too, but the whole way from sentence to sentence at once. They
-# translate web pages, the speech of a caller, a menu before a camera, and let people talk who share no language.
+# Translation was done by rules first: dictionaries, grammars, and exceptions written by linguists for decades. Then
+# by counting which phrase stood opposite which in millions of pairs of sentences. Since about 2016 the large services
+# use networks, which learn the whole way from sentence to sentence from such pairs. They translate web pages, a
+# caller's speech, a menu before a camera.
 #
-# The same shape serves whenever a sequence turns into another one of a different length: a long text into its summary,
-# speech into words, a question into a database query. With a convolutional network as the encoder, a picture turns into
-# a caption; that is lesson 13.
+# The same shape serves whenever a sequence turns into another of a different length: a text into its summary, speech
+# into words, a question into a database query, and, with a convolutional encoder, a picture into a caption (lesson
+# 13).
 #
-# Hindi to English is a good first case, because the two disagree about order. English puts the month first; Hindi, the
-# day. And Hindi has a word of its own for each number up to a hundred: 5 is पाँच, 55 is पचपन, 65 is पैंसठ.
+# Hindi and English disagree about order: English puts the month first; Hindi, the day. And Hindi has a word of its
+# own for each number up to a hundred: 5 is पाँच, 55 is पचपन, 65 is पैंसठ.
 
 # %% [markdown]
 # ## Real words, made sentences
 #
-# `hindi_dates` lists one to four calendar days in a sentence. **Real:** the names, the order of a date's parts and the way of
-# stringing several together, which come from the Unicode Common Locale Data Repository, the tables that phones and
-# browsers use to write dates; and the number words. **Made by rule:** the sentences. Nobody has said them,
-# the days are drawn at random, and there is one right answer each. So it shows how translators work and where they break,
-# and nothing about how well anyone translates Hindi.
+# `hindi_dates` lists calendar days in a sentence. **Real:** the names, the order of a date's parts and the way to
+# string several together, from the Unicode Common Locale Data Repository, the tables by which phones and browsers
+# write dates; and the number words. **Made by rule:** the sentences. The days are drawn at random, and there is one
+# right answer each. So it shows how translators work and where they break, not how well anyone translates Hindi.
 
 # %%
 SPLITS = {
@@ -127,9 +125,9 @@ for row in (0, 1):
     print(SPLITS["train"]["hi"][row].decode(), "\n   ", SPLITS["train"]["en"][row].decode())
 
 # %% [markdown]
-# A network wants **tokens**, pieces from a fixed list. Ours are words and commas; a year in digits is cut into two pieces, 20
-# and 14, so that a year that never occurred can still be put together. (Large translators do the same with rare words and
-# call it *subwords*.)
+# A network wants **tokens**, pieces from a fixed list. Ours are words and commas; a year in digits is cut into two
+# pieces, 20 and 14, so that a year that never occurred can still be put together. (Large translators cut rare words
+# likewise, into *subwords*.)
 
 
 # %%
@@ -153,8 +151,8 @@ PAIRS = {
 print(PAIRS["train"][0])
 
 # %% [markdown]
-# Then every token gets a number. Four numbers mean something else: 0 fills a short sentence up (**padding**), 1 starts a
-# sentence, 2 ends it, and 3 stands for any word that the training sentences do not have.
+# Every token gets a number. Four mean something else: 0 fills a short sentence up (**padding**), 1 starts a sentence,
+# 2 ends it, and 3 stands for any word that the training sentences do not have.
 
 # %%
 PAD, START, END, UNKNOWN = range(4)
@@ -197,14 +195,14 @@ print("days of test that stand in train:", len(days["test"] & days["train"]))
 print("Hindi and English tokens:", len(HINDI), len(ENGLISH))
 
 # %% [markdown]
-# No day of the tests stands in a training sentence, alone or among others. Without this care
-# a network could learn days by heart, and we would call it translation.
+# No day of the tests stands in a training sentence. Otherwise a network could learn days by heart, and we would call
+# it translation.
 
 # %% [markdown]
 # ### A dictionary gets the words right and the order wrong
 #
-# First, two translators without a network. The plainest: for every Hindi word the English one
-# that occurs in the same training sentences most exclusively, put down word for word.
+# First, two translators without a network. The plainest puts down, for each Hindi word, the English one that occurs
+# most exclusively in the same training sentences.
 
 # %% tags=["demo"]
 together = np.zeros((len(HINDI), len(ENGLISH)))
@@ -255,8 +253,8 @@ print("dictionary, exactly right:", sum(a == b for a, (_, b) in zip(by_words, te
 print("rules, exactly right:", sum(a == b for a, (_, b) in zip(by_rules, test)), "of", len(test))
 
 # %% [markdown]
-# Rules win outright, and for dates one would take them: a page of code, no training, no surprise. A language has no
-# such page. What is worth watching is that the networks below will not be told one rule.
+# Rules win outright, and for dates one would take them. A language has no such page, and the networks below will not
+# be told one rule.
 #
 # Why does the dictionary fail each time? It keeps the order of Hindi; it gives the two words of *nineteen hundred*
 # one English piece each; and it knows one translation a word, where पाँच is 5 in a day and 05 in a year.
@@ -264,27 +262,27 @@ print("rules, exactly right:", sum(a == b for a, (_, b) in zip(by_rules, test)),
 # %% [markdown]
 # ## How right is half right?
 #
-# **Exact match**, the share of sentences without any mistake, is strict and honest, but the same for a translation with one
-# wrong word and for noise. The usual remedy is partial credit for pieces: of all runs of $n$ neighbouring words in the
-# translation (its **n-grams**), how many stand in the reference?
+# **Exact match**, the share of sentences without any mistake, is strict, but the same for a translation with one
+# wrong word and for noise. The usual remedy is partial credit: of all runs of $n$ neighbouring words in the
+# translation (its **n-grams**), how many stand in the reference, the right translation?
 #
-# Two tricks must not pay. Repeating a right word: so an n-gram counts at most as often as the reference
-# has it (**clipping**). And saying little: so a translation of $c$ words against a reference of $r > c$ words is
-# multiplied by the **brevity penalty** $e^{1 - r/c}$.
+# Two tricks must not pay. Repeating a right word: an n-gram counts at most as often as the reference has it
+# (**clipping**). And saying little: a translation of $c$ words against a reference of $r > c$ words is multiplied by
+# the **brevity penalty** $e^{1 - r/c}$.
 #
 # $$\text{credit}_n = \min\left(1, e^{1-r/c}\right) \cdot
 # \frac{\sum_g \min(\text{times of } g \text{ in the translation}, \text{times of } g \text{ in the reference})}
 # {\text{number of n-grams in the translation}}$$
 #
-# $g$ runs over the different n-grams of the translation. BLEU, the field's standard score since 2002, is the
-# geometric mean of this for $n$ from 1 to 4, over a whole test set.
-
-# %% [markdown]
+# $g$ runs over the different n-grams of the translation. BLEU, the standard score since 2002, is the geometric mean
+# of this for $n$ from 1 to 4, over a whole test set.
+#
 # ### Exercise 1: partial credit
 #
-# Write `partial_credit(reference, translation, n)` for two lists of words. A translation with fewer than `n` words gets 0.
-# With the reference `a b c d` and the translation `a b b`, for n = 1: of its three words two count (the second b is one
-# too many), and $c = 3 < r = 4$, so the credit is $e^{1 - 4/3} \cdot 2/3 \approx .478$.
+# Write `partial_credit(reference, translation, n)` for two lists of words. A translation with fewer than `n` words
+# gets 0, an empty one too. With the reference `a b c d` and the translation `a b b`, for n = 1: of its three words
+# two count (the second b is one too many), and $c = 3 < r = 4$, so the credit is $e^{1 - 4/3} \cdot 2/3 \approx
+# .478$.
 
 # %%
 from collections import Counter
@@ -315,7 +313,7 @@ assert np.isclose(credit, np.exp(-1 / 3) * 2 / 3), (
 )
 assert partial_credit(["a", "b"], ["a"], 2) == 0, "fewer words than n: the credit should be 0"
 
-# %% grade_id="partial_credit_cases" points=2
+# %% grade_id="partial_credit_cases" points=1
 # The instructor checks order, repeated words, and translations that are too short and too long.
 ### BEGIN HIDDEN TESTS
 for said, n, want, why in [
@@ -331,6 +329,23 @@ for said, n, want, why in [
     got = partial_credit("a b c d".split(), said.split(), n)
     assert np.isclose(got, want), (
         f"reference 'a b c d', translation '{said}', n = {n}: expected {want:.3f}, got {got:.3f} ({why})"
+    )
+### END HIDDEN TESTS
+
+# %% grade_id="partial_credit_words" points=1
+# The instructor checks words of several letters, and a translation without words.
+### BEGIN HIDDEN TESTS
+assert partial_credit(["a"], [], 1) == 0, "a translation without words should get 0"
+for right, said, n, want in [
+    ("March 15 , 20 05", "5 , 20", 3, 0),
+    ("March 15 , 20 05", "5 15 , 20 05", 1, 4 / 5),
+    ("1 19 5", "11 9 5", 2, 0),
+    ("so so so", "so so so", 2, 1),
+]:
+    got = partial_credit(right.split(), said.split(), n)
+    assert np.isclose(got, want), (
+        f"reference '{right}', translation '{said}', n = {n}: expected {want:.3f}, got {got:.3f}. Whole words are "
+        "compared, one by one, not their letters"
     )
 ### END HIDDEN TESTS
 
@@ -371,6 +386,29 @@ def partial_credit(reference, translation, n):
     return sum((said & grams(reference)).values()) / max(sum(said.values()), 1)
 
 
+# %% tags=["misconception"]
+# N-grams are looked for in the joined text, where 5 is found inside 15.
+def partial_credit(reference, translation, n):
+    said = Counter(" ".join(translation[i : i + n]) for i in range(len(translation) - n + 1))
+    if not said:
+        return 0.0
+    text = " ".join(reference)
+    penalty = min(1.0, np.exp(1 - len(reference) / len(translation)))
+    counted = sum(min(times, text.count(gram)) for gram, times in said.items())
+    return penalty * counted / sum(said.values())
+
+
+# %% tags=["misconception"]
+# Words are compared place by place: one word too many at the start, and nothing behind it counts.
+def partial_credit(reference, translation, n):
+    count = len(translation) - n + 1
+    if count < 1:
+        return 0.0
+    penalty = min(1.0, np.exp(1 - len(reference) / len(translation)))
+    same = sum(reference[i : i + n] == translation[i : i + n] for i in range(count))
+    return penalty * same / count
+
+
 # %% tags=["alternative"]
 # Crosses off the reference's n-grams one by one.
 def partial_credit(reference, translation, n):
@@ -388,8 +426,7 @@ def partial_credit(reference, translation, n):
 
 
 # %% [markdown]
-# What does it say of the dictionary? The next cell leaves the penalty out, because all of its translations are long
-# enough.
+# What does it say of the dictionary? All of its translations are long enough, so the next cell needs no penalty.
 
 # %% tags=["demo", "nbval-check-output"]
 
@@ -408,37 +445,38 @@ print(f"dictionary, single words: {precision(by_words, right, 1):.2f}")
 print(f"dictionary, runs of four: {precision(by_words, right, 4):.2f}")
 
 # %% [markdown]
-# Single words: .85, which sounds like a translator that is nearly there. Runs of four: .17. Whole sentences: none. A score
-# that counts words alone praises a translator that never got a date right: **ask of every score what it cannot see.**
+# Single words: .85, which sounds like a translator that is nearly there. Runs of four: .17. Whole sentences: none.
+# **Ask of every score what it cannot see.**
 
 # %% [markdown]
 # ## One network reads, another writes
 #
-# An **encoder-decoder** network puts two recurrent networks behind each other. The encoder, a GRU (lesson 10), reads the
-# Hindi sentence and keeps a state. Its *last* state is all that the decoder gets: it starts from it, and writes
+# An **encoder-decoder** network puts two recurrent networks behind each other. The encoder, a GRU (lesson 10), reads
+# the Hindi sentence and keeps a state. Its *last* state is all that the decoder gets, which starts from it and writes
 # English as a language model does (lesson 11), word after word, each given the words before.
 #
-# In training the decoder gets the *right* words before, not its own guesses: **teacher forcing**. One wrong guess
-# at the start would otherwise spoil the rest of the sentence and teach nothing; and all steps can be computed in one
-# go. So the decoder's input is the English sentence moved one place on:
+# In training the decoder gets the *right* words before, not its own guesses: **teacher forcing**. One wrong guess at
+# the start would otherwise spoil the rest of the sentence; and all steps can be computed in one go. So the decoder's
+# input is the English sentence moved one place on:
 #
 # | | | | | | | |
 # |---|---|---|---|---|---|---|
 # | decoder input | `<start>` | May | 5 | , | 20 | 14 |
 # | label | May | 5 | , | 20 | 14 | `<end>` |
 #
-# Sentences of different lengths share a batch, so short ones are padded. A guess after the end of a sentence is no achievement:
-# the loss must count words and `<end>`, and leave the padding out.
-
-# %% [markdown]
+# Short sentences of a batch are padded. A guess behind the end of a sentence is no achievement: the loss must count
+# words and `<end>`, and leave the padding out.
+#
 # ### Exercise 2: shift, and ignore the padding
 #
-# Two functions. `teacher_forcing(sentences)` gets token numbers of shape (sentences, $L$): words only, without `START` and
-# `END`, filled up with `PAD`. Return `(inputs, labels)`, both of shape (sentences, $L + 1$) and padded at the end. The inputs
-# are `START` and then the words; the labels are the words and, directly behind the last one, `END`.
+# Two functions. `teacher_forcing(sentences)` gets token numbers of shape (sentences, $L$): words only, without
+# `START` and `END`, filled up with `PAD`. Return `(inputs, labels)`, both of shape (sentences, $L + 1$) and padded at
+# the end. The inputs are `START` and then the words; the labels are the words and, directly behind the last one,
+# `END`.
 #
-# `masked_loss(labels, logits)`: labels (sentences, steps), logits (sentences, steps, vocabulary). Return one number: the mean
-# of $-\ln p$ over all labels of the batch that are not `PAD`, where $p$ is the softmax probability of the label.
+# `masked_loss(labels, logits)`: labels (sentences, steps), logits (sentences, steps, vocabulary). Return one number:
+# the mean of $-\ln p$ over all labels of the batch that are not `PAD`, where $p$ is the softmax probability of the
+# label.
 
 
 # %% grade_id="teacher_forcing" solution=true
@@ -467,12 +505,13 @@ inputs, labels = map(np.asarray, teacher_forcing(np.array([[7, 8, 9], [5, 0, 0]]
 assert inputs.shape == labels.shape == (2, 4), (
     f"two sentences of up to three words: both should have shape (2, 4), got {inputs.shape} and {labels.shape}"
 )
-assert inputs[0].tolist() == [START, 7, 8, 9], (
-    f"inputs of the words 7 8 9: expected {[START, 7, 8, 9]}, got {inputs[0].tolist()}"
-)
-assert labels[0].tolist() == [7, 8, 9, END], (
-    f"labels of the words 7 8 9: expected {[7, 8, 9, END]}, got {labels[0].tolist()}"
-)
+for row, (said, heard) in enumerate([([7, 8, 9], [7, 8, 9, END]), ([5, 0, 0], [5, END, 0, 0])]):
+    assert inputs[row].tolist() == [START, *said], (
+        f"inputs of the words {said}: expected {[START, *said]}, got {inputs[row].tolist()}"
+    )
+    assert labels[row].tolist() == heard, (
+        f"labels of the words {said}: expected {heard}, got {labels[row].tolist()}"
+    )
 
 # %% grade_id="teacher_forcing_padding" points=1
 # The instructor checks sentences of many lengths.
@@ -515,7 +554,7 @@ for length in (2, 5, 9):
         f"{len(every)} labels that are not padding: expected {np.mean(every):.4f}, got {got:.4f}. Every word of the "
         "batch counts alike, and padding does not count, neither above nor below the fraction bar"
     )
-    filled = np.where((labels == PAD)[..., None], 50 * rng.normal(size=(1, 1, 12)), logits)
+    filled = np.where((labels == PAD)[..., None], 5 * rng.normal(size=(1, 1, 12)), logits)
     assert np.isclose(float(masked_loss(labels, filled.astype("float32"))), got, atol=1e-4), (
         "the loss changes with the logits at padded places; nobody reads what is said there"
     )
@@ -575,6 +614,21 @@ def masked_loss(labels, logits):
     return np.asarray(losses).mean()
 
 
+# %% tags=["misconception"]
+# The mean is taken sentence by sentence first: a word of a short sentence weighs more than one of a long sentence.
+def teacher_forcing(sentences):
+    inputs = np.pad(sentences, ((0, 0), (1, 0)), constant_values=START)
+    labels = np.pad(sentences, ((0, 0), (0, 1)), constant_values=PAD)
+    labels[np.arange(len(labels)), (sentences != PAD).sum(axis=1)] = END
+    return inputs, labels
+
+
+def masked_loss(labels, logits):
+    losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    words = labels != PAD
+    return ((np.asarray(losses) * words).sum(axis=1) / words.sum(axis=1)).mean()
+
+
 # %% tags=["alternative"]
 # Row by row, and Keras' cross-entropy with weights of 0 and 1.
 def teacher_forcing(sentences):
@@ -596,8 +650,8 @@ def masked_loss(labels, logits):
 # %% [markdown]
 # ### The network with one vector
 #
-# In Keras it is a graph with two inputs. `mask_zero=True` tells the encoder to skip padding, so that its
-# last state is the one after the last word; and `ignore_class=0` is your masked loss.
+# In Keras it is a graph with two inputs. `mask_zero=True` tells the encoder to skip padding; `ignore_class=0` is your
+# masked loss.
 
 # %%
 UNITS = 64
@@ -644,18 +698,17 @@ train(one_vector, "One vector")
 # %% [markdown]
 # ### Writing without looking
 #
-# When a real sentence comes, there is no right translation to feed. The decoder begins with `START` alone, takes its most
-# probable word, *appends it to its own input*, and asks again, until that word is `END`. Taking the most probable
-# word each time is **greedy decoding**. The usual mistake is to run the model once on the reference
-# and take the best word at each step: that scores a decoder that has been shown all the words before, and looks far
-# too good.
-
-# %% [markdown]
+# When a real sentence comes, there is no right translation to feed. The decoder begins with `START` alone, takes its
+# most probable word, *appends it to its own input*, and asks again, until that word is `END`: **greedy decoding**.
+# The usual mistake is to run the model once on the reference and take the best word at each step. That decoder has
+# been shown all the words before, and looks far too good.
+#
 # ### Exercise 3: greedy decoding
 #
-# Write `greedy_decode(model, source, limit)`. `model([source_rows, target_rows])` gives logits of shape (rows, steps, vocabulary);
-# those at step $t$ are about the word that comes *after* `target_rows[:, t]`. `source` is one sentence, shape (length,). Return the
-# translation as a list of token numbers, without `START` and `END`, of at most `limit` words.
+# Write `greedy_decode(model, source, limit)`. `model([source_rows, target_rows])` gives logits of shape (rows, steps,
+# vocabulary); those at step $t$ are about the word that comes *after* `target_rows[:, t]`. `source` is one sentence,
+# shape (length,). Return the translation as a list of token numbers, without `START` and `END`, of at most `limit`
+# words.
 #
 # To try it there is a toy translator, in which each next word depends on the source and on *all* words before it.
 
@@ -782,8 +835,7 @@ def greedy_decode(model, source, limit):
 
 
 # %% [markdown]
-# The lesson's own decoder does it for many sentences at once. It is given the source and a limit, and nothing of the
-# reference: what it does not have it cannot peek at.
+# The lesson's own decoder does it for many sentences at once. What it is not given, the reference, it cannot peek at.
 
 
 # %%
@@ -825,30 +877,28 @@ print("its length is right, over 95 of 100:",
 print("single words over .5:", precision(one_vector_words, right, 1) > 0.5)
 
 # %% [markdown]
-# It writes flawless English dates. They are the wrong ones. It has learnt the language, the form, how many dates
-# there are, and hardly any of what they say. What it keeps and what it makes up we measure further down.
+# It writes flawless English dates. They are the wrong ones. It has learnt the form, how many dates there are, and
+# hardly any of what they say.
 
 # %% [markdown]
 # ## Attention: look back at every word
 #
-# Why should the whole sentence pass through one vector, when the encoder has made one after every word? **Attention** keeps
-# them all and lets the decoder choose, anew for each word that it writes. Three things are needed:
+# Why should the whole sentence pass through one vector, when the encoder has made one after every word? **Attention**
+# keeps them all and lets the decoder choose, anew for each word that it writes. It takes three things:
 #
 # - a **query** $q_t$: what the decoder is looking for at step $t$, made from its state;
 # - a **key** $k_s$ for each source word $s$: what this word can be found by;
 # - a **value** $v_s$: what it hands over when it is found.
 #
-# How well key $s$ fits query $t$ is a number, the **score**. We use the form with which attention began in 2014, called
-# *additive*: $e_{t,s} = w \cdot \tanh(q_t + k_s)$, with a learnt vector $w$. A softmax over the source words turns scores
-# into **weights** $a_{t,s}$ that sum to 1, and the **context** $c_t$ is the mean of the values with these weights:
+# How well key $s$ fits query $t$ is the **score**. We use the form with which attention began in 2014, called
+# *additive*: $e_{t,s} = w \cdot \tanh(q_t + k_s)$, with a learnt vector $w$. A softmax over the source words turns
+# scores into **weights** $a_{t,s}$ that sum to 1, and the **context** $c_t$ is the mean of the values with these
+# weights:
 #
 # $$a_{t,s} = \frac{e^{e_{t,s}}}{\sum_{s'} e^{e_{t,s'}}} \qquad c_t = \sum_s a_{t,s} \, v_s$$
 #
-# The sum over $s'$ runs over the real words: padding must get no weight at all. The usual way is to put a very negative number in
-# the place of its score. From queries, keys and values like these the Transformer is built, too (lesson 14), with the dot
-# product $q_t \cdot k_s$ as the score.
-
-# %% [markdown]
+# The sum over $s'$ runs over the real words: padding gets no weight at all.
+#
 # ### Exercise 4: attention by hand
 #
 # | argument | shape | holds |
@@ -860,7 +910,7 @@ print("single words over .5:", precision(one_vector_words, right, 1) > 0.5)
 # | `w` | (size,) | the vector of the score |
 #
 # Write `attention(query, keys, values, mask, w)` in NumPy. Return `(context, weights)` with shapes (steps, depth) and
-# (steps, words). Scores may be as large as 1,000, so keep the exponentials from overflowing.
+# (steps, words). Scores may be as large as 1,000 or as small as −1,000, so keep the exponentials from overflowing.
 
 
 # %% grade_id="attention" solution=true
@@ -907,7 +957,25 @@ for steps, words, size, scale in [(1, 3, 4, 1), (5, 4, 6, 3), (3, 7, 2, 1000)]:
     )
 ### END HIDDEN TESTS
 
-# %% grade_id="attention_values" points=2
+# %% grade_id="attention_large_scores" points=1
+# The instructor checks scores of 1,000 and -1,000, with padding whose own score would be large.
+### BEGIN HIDDEN TESTS
+query, keys = np.array([[-20.0], [20.0], [1.0]]), np.array([[0.0], [1.0], [30.0]])
+with np.errstate(all="ignore"):
+    result = attention(query, keys, keys, np.array([True, True, False]), np.array([1000.0]))
+weights = np.asarray(result[1])
+for row, want, scores in zip(
+    weights,
+    ([0.5, 0.5, 0], [0.5, 0.5, 0], [0, 1, 0]),
+    ("-1000 and -1000", "1000 and 1000", "762 and 964"),
+):
+    assert np.allclose(row, want, atol=1e-4), (
+        f"two words with the scores {scores}, and padding: expected weights {want}, got {row.round(3)}. Is the number for "
+        "padding far below every score, and is each step's own largest score taken off before the exponential?"
+    )
+### END HIDDEN TESTS
+
+# %% grade_id="attention_values" points=1
 # The instructor compares weights and contexts with those of Keras.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(7)
@@ -966,6 +1034,33 @@ def attention(query, keys, values, mask, w):
     return weights @ values, weights
 
 
+# %% tags=["misconception"]
+# The number in the place of padding is not far enough down: where all words score lower, padding gets the weight.
+def attention(query, keys, values, mask, w):
+    scores = np.where(mask, np.tanh(query[:, None] + keys) @ w, -100)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ values, weights
+
+
+# %% tags=["misconception"]
+# The largest score of all steps is taken off: a step with low scores is left with zeros, and 0 by 0 is no number.
+def attention(query, keys, values, mask, w):
+    scores = np.where(mask, np.tanh(query[:, None] + keys) @ w, -1e9)
+    weights = np.exp(scores - scores.max())
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ values, weights
+
+
+# %% tags=["misconception"]
+# The score is the dot product of query and key, as in a Transformer; additive attention has a tanh and a vector w.
+def attention(query, keys, values, mask, w):
+    scores = np.where(mask, query @ keys.T, -1e9)
+    weights = np.exp(scores - scores.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights @ values, weights
+
+
 # %% tags=["alternative"]
 # One step at a time, over the real words only.
 def attention(query, keys, values, mask, w):
@@ -989,9 +1084,9 @@ def attention(query, keys, values, mask, w):
 # %% [markdown]
 # ### The same network, with attention
 #
-# `AdditiveAttention` is your function as a layer. A value here is the encoder's state after the word, together with the
-# word's own vector. The second model that comes back shares all weights; it also hands out the attention weights, and its third
-# input says which words attention may see. We will need that.
+# `AdditiveAttention` is your function as a layer. A value here is the encoder's state after the word, together with
+# the word's own vector. The second model that comes back shares all weights; it also hands out the attention weights,
+# and its third input says which words attention may see.
 
 
 # %%
@@ -1022,7 +1117,7 @@ attentive, opened = make_attention()
 train(attentive, "Attention")
 
 # %% [markdown]
-# It has seen the same sentences as often, with the same learning rate. **What do you expect now?**
+# It has seen the same sentences as often. **What do you expect now?**
 
 # %% tags=["demo"]
 is_right = exact(attentive, "test")
@@ -1035,8 +1130,8 @@ print("with attention, exactly right, over 90 of 100:", bool(is_right.mean() > 0
 print("one vector:", "under 5 of 100" if one_vector_exact < 0.05 else "5 of 100 or more")
 
 # %% [markdown]
-# From almost none to almost all, by one change: the decoder may look back. And while it learnt to translate it learnt where to look,
-# which nobody told it. The weights $a_{t,s}$ of one sentence make a picture, the **alignment**.
+# From almost none to almost all, by one change. And while it learnt to translate it learnt where to look, which
+# nobody told it. The weights $a_{t,s}$ of one sentence make a picture, the **alignment**.
 
 
 # %% tags=["demo", "thumbnail"]
@@ -1064,7 +1159,7 @@ plots.show(
 )
 
 # %% [markdown]
-# The sentence is this one: look for the place where English and Hindi cross.
+# The same sentence in its own script:
 
 # %% tags=["demo"]
 print(" ".join(hindi), "\n", " ".join(english))
@@ -1072,15 +1167,14 @@ print(" ".join(hindi), "\n", " ".join(english))
 # %% [markdown]
 # ## What can be read from inside
 #
-# With networks like these one gives up something: a rule can be read, a state of 64 numbers cannot. A whole sentence in one
-# vector works, or does not, and does not say why. And the alignment *looks* like an explanation. Both can be tested.
+# A rule can be read; a state of 64 numbers cannot. A sentence in one vector works, or does not, and does not say why.
+# And the alignment *looks* like an explanation. Both can be tested.
 #
 # ### One vector: what a probe finds in it
 #
-# A **probe** is a small model that is trained to read one fact out of a vector. Ours are logistic regressions that get the 64
-# numbers of the one-vector network and should tell four facts about the sentence's *first* date: weekday, day,
-# month, and the last word of the year. One probe for each fact and each length of sentence. **What do you expect** to be
-# lost, and what to be kept?
+# A **probe** is a small model that is trained to read one fact out of a vector. Ours, logistic regressions, get the
+# 64 numbers of the one-vector network and should tell four facts about the sentence's *first* date: weekday, day,
+# month, and the last word of the year. **What do you expect** to be lost, and what to be kept?
 
 # %% tags=["demo"]
 from sklearn.linear_model import LogisticRegression
@@ -1111,7 +1205,7 @@ fig, axis = plt.subplots()
 for (fact, shares), marker in zip(found.items(), plots.MARKERS):
     axis.plot([1, 2, 3], shares, marker + "-", label=fact)
 axis.set(xticks=[1, 2, 3], ylim=(0, 1.05), xlabel="dates in the sentence")
-axis.set_ylabel("read correctly from the vector")
+axis.set_ylabel("share read correctly")
 axis.legend(title="of the first date", loc="center left", bbox_to_anchor=(1, 0.5))
 axis.set_title("One vector keeps the weekday and loses the date")
 plots.show(
@@ -1132,20 +1226,19 @@ print(
 )
 
 # %% [markdown]
-# The sentence does not fade evenly. The weekday, one of seven and the first word to be written, is there at any length. The
-# year's last word is often there in a sentence of one date, because the encoder has just read it, and is overwritten by
-# the next date. And where the probe finds the year, the decoder seldom writes it: the vector holds more than the decoder has
-# learnt to use. Nothing in the output says which part of a date is remembered and which is made up.
-#
-# A probe says what *can* be read, not what the decoder uses; and what no probe of this kind reads may be there in another
-# form. But it is a number where there had been a shrug.
+# The sentence does not fade evenly. The weekday, the first word to be written, is there at any length. The year's
+# last word is often there in a sentence of one date, because the encoder has just read it, and is overwritten by the
+# next date. And where the probe finds the year, the decoder seldom writes it: the vector holds more than the decoder
+# has learnt to use. So a probe says what *can* be read, not what the decoder uses; and what it cannot read may be
+# there in another form.
 
 # %% [markdown]
 # ### The alignment: replace what it points at
 #
-# If the alignment is right, then replacing the Hindi word at which an English word points should change this English word,
-# and replacing any other should leave it alone. For 100 sentences with two dates we do this with every weekday, day, month and last
-# word of a year: another word of the same kind goes in its place, everything else stays, and the network translates again.
+# If the alignment is right, then replacing the Hindi word at which an English word points should change this English
+# word, and replacing any other should leave it alone. For 100 sentences with two dates we do this with every weekday,
+# day, month and last word of a year: another word of the same kind goes in its place, and the network translates
+# again.
 
 
 # %% tags=["demo"]
@@ -1198,8 +1291,8 @@ print("points at none of the replaced words, under .5:", bool(missed < 0.5))
 
 # %% [markdown]
 # This is more than a picture: where a word points at a replaced one, that one decides, and a change elsewhere hardly
-# matters. Three cautions are worth as much. Where a word points at *none* of the replaced words the question was never
-# asked. The next cell asks it of those: did they change all the same, when some word was replaced that they do not point at?
+# matters. Three cautions. First, where a word points at *none* of the replaced words the question was never asked.
+# The next cell asks: did those change all the same, when some other word was replaced?
 
 # %% tags=["demo"]
 touched = np.zeros_like(is_content)
@@ -1216,12 +1309,11 @@ for row, step in np.argwhere(astray)[:4]:
     )
 
 # %% [markdown]
-# Look where they point: often at a comma or a small word close behind the word that they translate, such as a weekday at the comma behind it.
-# That is no mistake. The encoder has *read* the word by then, and its state at the
-# comma holds it. So **a weight says where the decoder looked, not what it found there.** The second
-# caution: an alignment is made by one training. With some seeds the network points at the word itself throughout, with others it does
-# not, and it translates as well.
-# The third: we knew which words can be replaced by which. For a sentence of a novel nobody does.
+# Look where they point: often at a comma or a small word close behind the word that they translate. That is no
+# mistake. The encoder has *read* the word by then, and its state at the comma holds it. So **a weight says where the
+# decoder looked, not what it found there.** Second, an alignment is made by one training: with some seeds the network
+# points at the word itself throughout, with others it does not, and it translates as well. Third, we knew which words
+# can be replaced by which. For a novel nobody does.
 
 # %% [markdown]
 # ### Exercise 5: does it change what it points at?
@@ -1318,6 +1410,21 @@ def pointing_effect(weights, changed):
     return where, ((1 - weights.T) * changed).sum() / (1 - weights).sum()
 
 
+# %% tags=["misconception"]
+# Words with at least half of the weight are taken, not the largest: a step that spreads its weight points nowhere.
+def pointing_effect(weights, changed):
+    points = weights.T >= 0.5
+    return changed[points].mean() if points.any() else 0.0, changed[~points].mean()
+
+
+# %% tags=["misconception"]
+# The second share leaves out source words that any written word points at, so most of the other pairs are missing.
+def pointing_effect(weights, changed):
+    at = weights.argmax(axis=1)
+    rest = changed[np.setdiff1d(np.arange(len(changed)), at)]
+    return changed[at, np.arange(len(at))].mean(), rest.mean() if rest.size else 0.0
+
+
 # %% tags=["alternative"]
 # Walks over all pairs.
 def pointing_effect(weights, changed):
@@ -1333,8 +1440,8 @@ def pointing_effect(weights, changed):
 # ### And hide what it points at
 #
 # A stricter question. If a word is translated *because* attention looks at one place, then it should be lost when
-# attention may not look there. We hide, for each English word in turn, the one Hindi word at which it points;
-# the encoder has read that word, only attention cannot see it. Below, the English words before it are the right ones.
+# attention may not look there. We hide, for each English word in turn, the one Hindi word at which it points; the
+# encoder has read that word, only attention cannot see it.
 
 
 # %% tags=["demo"]
@@ -1359,18 +1466,18 @@ print("elsewhere hidden, still right, over .9:", bool(kept_other > 0.9))
 print("pointed at hidden, still right, under .6:", bool(kept_pointed < 0.6))
 
 # %% [markdown]
-# Where it points, it needs what is there: although the encoder has read the word and its last state went to the decoder, most
-# words are lost when attention cannot see that one place, and next to none when another is hidden. Here, then, the alignment is
-# close to an explanation. It need not be: when two places hold the same information, a network can lean on either, the weights
-# show one, and hiding it changes nothing. That is why one tests it anew for each network, with the question one has.
+# Where it points, it needs what is there: most words are lost when attention cannot see that one place, and next to
+# none when another is hidden. Here, then, the alignment is close to an explanation. It need not be: when two places
+# hold the same information, a network can lean on either, and hiding the one that the weights show changes nothing.
+# So test it anew for each network.
 
 # %% [markdown]
 # ## What it cannot do, and whom it can hurt
 #
-# A test set like the training set is a friendly place. Three that are less so: sentences of *four* dates, where
-# three was the longest before; years from 2020 to 2031, whose words are all known, as days of the month, but never stood in
-# a year; and years from 1932 to 1949, whose last word the network has never seen, so that it reads `<unknown>`.
-# **Which of the three will go well?**
+# A test set like the training set is a friendly place. Three that are less so: sentences of *four* dates, where three
+# was the longest before; years from 2020 to 2031, whose words are all known, as days of the month; and years from
+# 1932 to 1949, whose last word the network has never seen, so that it reads `<unknown>`. **Which of the three will go
+# well?**
 
 # %% tags=["demo"]
 names = ["test", "test_longer", "test_new_years", "test_new_words"]
@@ -1404,9 +1511,8 @@ longer = translate(attentive, SOURCE["test_longer"][:1])
 print(" ".join(PAIRS["test_longer"][0][1]), "\n", " ".join(decode(longer[0])))
 
 # %% [markdown]
-# The new years go well: a word learnt as a day of the month serves in a year, because the pieces of a date are learnt as pieces.
-# Now read the others. The unknown year comes out as *another year*, in faultless English. Nothing in the output says that a word was not
-# understood.
+# The new years go well, because the pieces of a date are learnt as pieces. Now read the others. The unknown year
+# comes out as *another year*, in faultless English. Nothing in the words says that one was not understood.
 
 
 # %% tags=["demo", "nbval-check-output"]
@@ -1434,16 +1540,16 @@ print("has an unknown word, so one could have known:",
       bool((SOURCE["test_new_words"] == UNKNOWN).any(axis=1).all()))  # fmt: skip
 
 # %% [markdown]
-# Two things went wrong at once. The word was unknown, and the decoder still had to say something, because no token of its own
-# means *I did not understand*. Yet inside, it knew: the probability of its first choice is small for the unknown years, and near 1 for
-# the others. Greedy decoding throws that number away.
+# The word was unknown, and the decoder still had to say something: no token of its own means *I did not understand*.
+# Yet inside, it knew: the probability of its choice is small for the unknown years, and near 1 for the others. Greedy
+# decoding throws that number away.
 #
-# And the sentences of four dates? Nothing in them is new but their length, and a rule that holds for three dates holds for four. The
-# network has learnt *lists of up to three* from its data, and stops there, or drops a date in the middle. That is the
-# quietest mistake of all: every date that it writes is in the source.
+# And the four dates? The network has learnt *lists of up to three*. Compare the translation above with its reference:
+# is a date missing, or put together from two? It reads as well as a right one, which makes this the quietest mistake
+# of all.
 #
-# Whom does it hurt? Whoever cannot read the source and so cannot see the mistake: that is what a translation is for. Here it
-# is the date of an appointment; elsewhere a dose, a court's deadline, a name. Three remedies, from cheap to
+# Whom does it hurt? Whoever cannot read the source and so cannot see the mistake: that is what a translation is for.
+# Here it is the date of an appointment; elsewhere a dose, a court's deadline, a name. Three remedies, from cheap to
 # dear: **refuse** when the source holds an unknown word, which here catches every such sentence, or when a
 # probability is low; translate back and compare; and keep a person who reads both languages where a mistake is dear.
 
@@ -1463,9 +1569,9 @@ print("has an unknown word, so one could have known:",
 #
 # ### At full size
 #
-# `ted_hrlr_translate` holds the subtitles of TED talks, translated by volunteers. Hindi is not among its languages: it has Azerbaijani,
-# Belarusian, Galician, Portuguese, Russian and Turkish to English, and Spanish, French, Hebrew, Italian and Russian to
-# Portuguese. Portuguese to English, about 50,000 sentences, is the usual choice. The same call takes it once it has been downloaded.
+# `ted_hrlr_translate` holds the subtitles of TED talks, translated by volunteers. Hindi is not among its languages;
+# Portuguese to English, about 50,000 sentences, is the usual choice. The same call takes it once it has been
+# downloaded.
 
 # %% tags=["demo"]
 try:
@@ -1476,7 +1582,7 @@ except datasets.DatasetNotDownloadedError as error:
     print(error)
 
 # %% [markdown]
-# What changes: tens of thousands of different words, so cut them into subwords, for which `keras_hub` and `tensorflow_text` have
-# tools; sentences of all lengths, so batch those of like length together; several right answers for each sentence, so BLEU beside
-# exact match, which will be near zero; 512 units, a GPU and mixed precision, which `course.setup(precision="auto")` switches on
-# there. And today one would take the Transformer of lesson 14.
+# What changes: tens of thousands of different words, so cut them into subwords (`keras_hub` and `tensorflow_text`
+# have tools); sentences of all lengths, so batch those of like length together; several right answers for each
+# sentence, so BLEU beside exact match; 512 units, a GPU and mixed precision (`course.setup(precision="auto")`). And
+# today one would take the Transformer of lesson 14.
