@@ -47,7 +47,7 @@ from keras import layers
 from course import datasets, plots
 
 # %% [markdown]
-# Here is the difficulty in one picture, from 2,400 simulated fields: how much they gave, by the water in the
+# Here is the difficulty in a picture, from 2,400 simulated fields: what they gave, by the water in the
 # soil while the crop flowered, and by the nitrogen that they got.
 
 # %% tags=["demo"]
@@ -106,8 +106,8 @@ print(f"more nitrogen on wet soil: {gives['wet', 'much'] - gives['wet', 'few']:+
 #
 # There is much to learn from: moisture sensors in the soil, drones over the field, satellites, weather
 # stations, collars on cows. Networks turn such streams into maps of the soil, forecasts of harvests and droughts, names of
-# plants and diseases, counts of animals. A large farm can watch a thousand fields that way, and a small one gets
-# the eye of an expert on a telephone.
+# plants and diseases, counts of animals. A large farm can watch a thousand fields that way, a small one gets
+# an expert's eye on a telephone.
 #
 # Three things make it hard. The causes interact. **There are few independent examples**: ten thousand fields, but ten
 # summers. And the next summer need not resemble them. This lesson measures all three.
@@ -119,15 +119,15 @@ print(f"more nitrogen on wet soil: {gives['wet', 'much'] - gives['wet', 'few']:+
 # | `field_sensors` | **simulated**: 110 farms with sensors, 2000 to 2024; no farm stands behind a row |
 #
 # Real about the fields: water and nitrogen limit one another, each kilogram adds less than the last, the crop is
-# thirstiest while it flowers, a farm's fields have soil and weather in common. Not real: there is no disease, pest or hail, and
-# the sizes of the effects are invented, so no number here belongs to a real field.
+# thirstiest while it flowers, a farm's fields have soil and weather in common. Not real: there is no disease or hail, and
+# all sizes are invented; no number belongs to a real field.
 
 # %% [markdown]
 # ## Which plant, how dry, how much
 #
 # ### Which plant: three grapes told apart
 #
-# Barolo, Grignolino and Barbera are varieties (**cultivars**) of one plant species. From a photograph one would use a
+# Nebbiolo (its wine is called Barolo), Grignolino and Barbera are varieties (**cultivars**) of one plant species. From a photograph one would use a
 # convolutional network (at the end of this lesson); here a laboratory has measured the wine. *178 wines, 13 numbers: does a
 # network beat a straight line?*
 
@@ -173,9 +173,12 @@ leaky_said = cross_val_predict(LogisticRegression(), all_scaled, grape, cv=five_
 # %% tags=["demo", "nbval-check-output"]
 right = {"network": said, "logistic regression": line_said, "scaled with all": leaky_said}
 right = {name: int(np.sum(values == grape)) for name, values in right.items()}
-print("network, at least 170 of 178 right:", right["network"] >= 170)
+# 20 seeds: network 170 to 176 (mean 173).
+print("network, at least 165 of 178 right:", right["network"] >= 165)
 print("logistic regression:", right["logistic regression"], "of 178")
-print("they differ by at most 5 wines:", abs(right["network"] - right["logistic regression"]) <= 5)
+print(
+    "they differ by at most 10 wines:", abs(right["network"] - right["logistic regression"]) <= 10
+)
 gap = right["scaled with all"] - right["logistic regression"]
 print("wines more if the test wines take part in scaling:", gap)
 
@@ -192,14 +195,14 @@ axis.set_title("Two of thirteen numbers nearly separate three grapes")
 axis.legend()
 plots.show(
     fig,
-    alt="""Wines by flavanoids and colour intensity. Barbera lies at few flavanoids and strong colour, Barolo at many
+    alt="""Wines by flavanoids and colour intensity. Barbera lies at few flavanoids and strong colour, Nebbiolo at many
     flavanoids and strong colour, Grignolino below both at weak colour; only the edges overlap.""",
 )
 
 # %% [markdown]
 # The straight line is as good: three clouds that far apart need no bends. And scaling with the test wines, a leak in
-# principle, changed nothing here; one still leaves it out, because the next case may be worse, as you will see. On a small,
-# clean table take logistic regression; a network earns its place where pictures or many sensors are the input.
+# principle, changed nothing here; one still leaves it out, because the next case may be worse. On a small,
+# clean table take logistic regression; a network is for pictures or many sensors.
 
 # %% [markdown]
 # ### How dry: a sea that moves the rain
@@ -210,8 +213,8 @@ plots.show(
 # a lower number that the truth undercuts once in ten times, a middle one, and an upper one. Such numbers are **quantiles**, here
 # of level .1, .5 and .9; between the outer two lies the **80 % range**.
 #
-# Three ranges need no network. *Climatology*: the range of all Januaries, of all Februaries and so on, before 1990. *Persistence*: the anomaly stays, give or
-# take what it was wrong by before. *Ridge regression* on the last twelve anomalies, give or take its own errors. All are made
+# Three ranges need no network. *Climatology*: the range of all Januaries, of all Februaries and so on, before 1990. *Persistence*: the **anomaly**, the degrees above a month's usual, stays, give or
+# take its past errors. *Ridge regression* on the last twelve anomalies, give or take its own errors. All are made
 # from months before 1990 alone, and judged after.
 
 # %% tags=["demo"]
@@ -399,6 +402,7 @@ covered = {
     name: np.mean((values[future][..., 0] <= truth) & (truth <= values[future][..., 2]))
     for name, values in ranges.items()
 }
+# 20 seeds: network .130 to .148 one month ahead, .221 to .237 at three, .298 to .324 at twelve; in its range .62 to .67.
 for name in ("climatology", "persistence", "ridge"):
     losses = " ".join(f"{loss:.2f}" for loss in scores[name])
     print(f"{name:12s} pinball loss {losses}   in the 80 % range: {covered[name]:.0%}")
@@ -433,15 +437,15 @@ plots.show(
 )
 
 # %% [markdown]
-# Ridge wins at every horizon, so take ridge: fourteen numbers and 457 windows leave a network nothing to find. It is
-# also too sure of itself, and its 80 % range is none. From nine months on nobody beats climatology, which says: plan with the usual. And
-# no range foresaw 1997. A range is learnt from the past, and holds as long as the future is like it.
+# Ridge beats the network at every horizon: fourteen numbers and 457 windows leave it nothing to find. It is also too sure of
+# itself. At nine months even ridge is hardly better than climatology, at twelve not at all: plan with the usual. And
+# 1997 it did not foresee. A range is learnt from the past, and holds as long as the future is like it.
 
 # %% [markdown]
 # ### How much: sensors, soil and a harvest
 #
 # Now the fields. Each row has 20 weeks of three sensors, four numbers about soil and nitrogen, and whether the field was
-# irrigated: 65 columns. Ridge regression weighs them; **boosting** builds hundreds of small decision trees, each on the errors of those before.
+# irrigated: 65 columns. Ridge regression weighs them; **boosting** builds a hundred small trees of decisions, each on the errors of those before.
 #
 # But how to test? There are 2,400 rows, and four fields of one farm share soil, weather and
 # farmer in a year. *What will an ordinary split by rows promise, beside one that keeps each farm together?*
@@ -676,20 +680,20 @@ before = np.asarray(network([season, field]))
 for week in (0, 9, 19):
     changed = season.copy()
     changed[:, week] += 2
-    moved = np.abs(np.asarray(network([changed, field])) - before).max(axis=(0, 2)) > 1e-5
+    moved = np.abs(np.asarray(network([changed, field])) - before).max(axis=(0, 2)) > 1e-6
     assert not moved[:week].any(), (
         f"The sensors of week {week + 1} changed, and so did the forecast after week {moved.argmax() + 1}: it knows the future."
     )
-    assert moved[week:].all(), (
-        f"The sensors of week {week + 1} changed, and the forecast after week {week + 1 + moved[week:].argmin()} did not: "
+    reach = moved[week : week + 9]  # by then a small random network may have forgotten
+    assert reach.all(), (
+        f"The sensors of week {week + 1} changed, and the forecast after week {week + 1 + reach.argmin()} did not: "
         "it should know all weeks so far."
     )
 for column in range(5):
-    changed = field.copy()
-    changed[:, column] += 2
-    moved = np.abs(np.asarray(network([season, changed])) - before).max(axis=(0, 2)) > 1e-5
-    assert moved.all(), (
-        f"Number {column} of the field changed, and {20 - moved.sum()} of 20 weeks' forecasts did not."
+    changed = field + 2 * np.eye(5, dtype="float32")[column]
+    moved = np.abs(np.asarray(network([season, changed])) - before).max(axis=(0, 2)) > 1e-6
+    assert moved[:9].all(), (
+        f"Number {column} of the field changed, and some weeks' forecasts did not."
     )
 ### END HIDDEN TESTS
 
@@ -708,21 +712,24 @@ for seed in range(3):
 ### END HIDDEN TESTS
 
 # %% grade_id="harvest_model_learns" points=2
-# Hidden tests: 60 steps on 32 fields. Does every weight move, and are the harvests reached?
+# Hidden tests: six large steps towards huge harvests. Does every weight move, and do the outputs grow?
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(5)
 network, rng = harvest_model(8), np.random.default_rng(5)
-season, field = rng.normal(size=(32, 20, 3)).astype("float32"), rng.normal(size=(32, 5)).astype("float32")  # fmt: skip
-harvests = np.repeat(8 + field[:, :1] + season[:, :1, 0], 20, axis=1)[..., None].astype("float32")
+inputs = [
+    rng.normal(size=(16, 20, 3)).astype("float32"),
+    rng.normal(size=(16, 5)).astype("float32"),
+]
 old = [weight.numpy() for weight in network.trainable_variables]
-network.compile(keras.optimizers.Adam(0.03), "mae", jit_compile=False)
-for _ in range(60):
-    network.train_on_batch([season, field], np.repeat(harvests, 3, axis=-1))
+network.compile(keras.optimizers.Adam(0.5), "mae", run_eagerly=True)
+for _ in range(6):
+    network.train_on_batch(inputs, np.full((16, 20, 3), 1000.0, "float32"))
 still = [w.name for w, o in zip(network.trainable_variables, old) if np.array_equal(w.numpy(), o)]
 assert not still, f"{len(still)} weight arrays never moved: no gradient reaches them."
-miss = np.abs(np.asarray(network([season, field]))[..., 1] - harvests[..., 0]).mean()
-assert miss < 1.5, (
-    f"After 60 steps the middle quantile still misses harvests from 5 to 11 t/ha by {miss:.1f} t/ha. Can it be any number?"
+reached = np.asarray(network(inputs))[..., 1].mean()
+# Four right networks, 20 seeds each: at least 10.6, and no weight array ever stood still. Outputs of a sigmoid: at most 1.
+assert reached > 2, (
+    f"Six large steps towards huge harvests, and the middle quantile is {reached:.1f} t/ha. Can it be any number?"
 )
 ### END HIDDEN TESTS
 
@@ -819,7 +826,8 @@ def harvest_model(units):
 # ### A range that narrows
 #
 # Here is such a network, trained on the 60 farms. Noise on the three numbers of the soil keeps it from recognising
-# farms; all scales come from training rows. Half of the fields were irrigated after week 8, by the throw of a coin.
+# farms; all scales come from training rows. A coin decided which fields were irrigated after week 8; the fifth number says
+# so from the start, as a plan.
 
 
 # %% tags=["demo"]
@@ -910,37 +918,39 @@ def held(quantiles, truth):
 truth = test["harvest"]
 error = {week: mae(truth, forecasts["test"][:, week - 1, 1]) for week in (1, 8, 13, 20)}
 print(f"{len(np.unique(test['farm']))} new farms, years {np.unique(test['year']).tolist()}")
+# 20 seeds: .47 to .55 of week 1; in the range .73 to .83 (mean .76, sd .02); MAE .585 to .671, boosting .579.
 print("each of weeks 1, 8, 13 better than the one before:", error[1] > error[8] > error[13])
 print("error after week 13 at most two thirds of week 1's:", error[13] < 0.67 * error[1])
 inside = held(forecasts["test"][:, -1], truth), held(boosted["test"], truth)
 print("network, harvests in the last 80 % range, from 68 to 84 %:", 0.68 < inside[0] < 0.84)
-print(f"boosting, harvests in its 80 % range: {inside[1]:.0%}")
+print("boosting, fewer than 68 %:", bool(inside[1] < 0.68))
 print(
     "network within .15 t/ha of boosting:",
     abs(error[20] - mae(truth, boosted["test"][:, 1])) < 0.15,
 )
 
 # %% [markdown]
-# As good as boosting at the end of the season, and no better; on a finished table take boosting. The network earns its place by answering in
+# As good as boosting at the end of the season, and no better. The network earns its place by answering in
 # every week, from one training. Its range holds somewhat less than it says, because new farms and new
 # years bring more surprise than the farms that it learnt from. Boosting's holds even less.
 
 # %% [markdown]
 # ## A year like no other
 #
-# `dry_year` is the summer of 2024: the same farms as in the test, half the rain, and while the crop flowers a heat of which no
+# `dry_year` is the summer of 2024: the same farms as in the test, half the rain, and a heat in flowering that no
 # training year knew. Above 28 °C flowers on dry soil die; no row could teach that. *Will the ranges at
 # least become wider?*
 
 # %% tags=["demo", "nbval-check-output"]
 truth = dry_year["harvest"]
 seen = forecasts["dry_year"][:, -1]
-width = np.mean(forecasts["test"][:, -1, 2] - forecasts["test"][:, -1, 0]), np.mean(seen[:, 2] - seen[:, 0])  # fmt: skip
 print(f"harvest {truth.mean():.1f} t/ha, in the test years {test['harvest'].mean():.1f}")
-print("network, harvests in the 80 % range, fewer than 40 %:", held(seen, truth) < 0.4)
-print(f"boosting, harvests in its 80 % range: {held(boosted['dry_year'], truth):.0%}")
-print("forecast too high for at least 70 of 100 fields:", np.mean(seen[:, 1] > truth) > 0.7)
-print("the ranges are narrower than in the test years:", width[1] < width[0])
+# 20 seeds: in the range 0 to .24 (mean .08), too high .73 to .99; narrower than in the test years in 19 of 20.
+print("network, harvests in the 80 % range, fewer than 40 %:", bool(held(seen, truth) < 0.4))
+print("boosting, fewer than 10 %:", bool(held(boosted["dry_year"], truth) < 0.1))
+print(
+    "forecast too high for more than half of the fields:", bool(np.mean(seen[:, 1] > truth) > 0.5)
+)
 low, high = train["season"].min(axis=(0, 1)), train["season"].max(axis=(0, 1))
 flowering = dry_year["season"][:, 8:13, 2]
 print(f"weeks of flowering hotter than any training week: {np.mean(flowering > high[2]):.0%}")
@@ -957,16 +967,16 @@ for axis, (name, title) in zip(axes, {"test": "2020 to 2023", "dry_year": "2024"
     axis.plot([0, 12], [0, 12], "k:", lw=1)
     axis.set(xlabel="harvest (t/ha)", title=title, xlim=(0, 12), ylim=(0, 13))
 axes[0].set_ylabel("forecast and 80 % range (t/ha)")
-fig.suptitle("In a year like no other it is wrong, and just as sure", x=0.01, ha="left", fontsize=12)  # fmt: skip
+fig.suptitle("In a year like no other the ranges hold hardly anything", x=0.01, ha="left", fontsize=12)  # fmt: skip
 plots.show(
     fig,
     alt="""Forecast with its range against harvest. Left, the test years: points lie along the diagonal and most
-    ranges cross it. Right, 2024: harvests are mostly below 5 t/ha, nearly all forecasts lie above the diagonal, and their ranges,
-    narrower than on the left, do not reach it.""",
+    ranges cross it. Right, 2024: harvests are mostly below 5 t/ha, nearly all forecasts lie above the diagonal, and
+    their ranges do not reach it.""",
 )
 
 # %% [markdown]
-# The worst kind of wrong: too high, and surer than ever. A range measures the surprises that training held, not those it did not. What
+# The worst kind of wrong: too high, and sure of it; in most trainings the ranges even become narrower. A range measures the surprises that training held, not those it did not. What
 # the model *can* do is to notice: its inputs are hotter than all it has seen. Compare inputs with the training
 # range before every forecast, and say "I do not know" where they leave it.
 
@@ -1044,6 +1054,8 @@ for n, price, cost, limit in [
     assert set(np.flatnonzero(got)) == set(want), (
         f"{case}: these are not the fields with the largest gains."
     )
+even = np.asarray(choose_fields(np.array([5.0]), np.array([6.0]), 100, 100, 1))
+assert not even.any(), "A gain worth exactly the cost is not worth *more* than the cost."
 ### END HIDDEN TESTS
 
 
@@ -1135,9 +1147,10 @@ for name, data in {"2020 to 2023": test, "2024": dry_year}.items():
 usual_years, hot_year = earned.values()
 print(f"2020 to 2023, € a hectare: everybody {usual_years['everybody']:.0f}, "
       f"rule of thumb {usual_years['rule of thumb']:.0f}")  # fmt: skip
-print("network earns more than everybody:", usual_years["network"] > usual_years["everybody"])
+# 20 seeds: network 19 to 75 (mean 61, sd 15), ahead of the rule in 15 of 20; in 2024 47 to 146 (mean 105, sd 26).
+print("network, more than the water costs:", bool(usual_years["network"] > 0))
 print(f"2024: everybody {hot_year['everybody']:.0f}, rule of thumb {hot_year['rule of thumb']:.0f}")
-print("network earns less than the rule of thumb:", hot_year["network"] < hot_year["rule of thumb"])
+print("network earns less than everybody:", bool(hot_year["network"] < hot_year["everybody"]))
 
 # %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 3.3))
@@ -1156,8 +1169,8 @@ plots.show(
 )
 
 # %% [markdown]
-# In usual years the network pays for itself. In 2024 it leaves thirsty fields dry, and a rule that fits on a
-# postcard does better, because it asks the soil and extrapolates nothing.
+# In usual years the network's plan pays, about as well as a rule that fits on a postcard; another seed may put either ahead, since the gain is
+# a small difference of two uncertain forecasts. In 2024 it leaves thirsty fields dry. The postcard asks the soil and extrapolates nothing.
 #
 # ### Who gets the water
 #
@@ -1165,19 +1178,22 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 forecast_gain = plans(test)[1]
-quarter = len(forecast_gain) // 4
-by_network = np.argsort(-forecast_gain)[:quarter]
-by_thumb = np.argsort(test["season"][:, 7, 0])[:quarter]
-poor = test["nitrogen"] < 70
 real_gain = test["if_irrigated"] - test["if_dry"]
+orders = {"driest": test["season"][:, 7, 0], "largest gain": -real_gain, "network": -forecast_gain}
+first = {name: np.argsort(order)[: len(order) // 4] for name, order in orders.items()}
+poor = test["nitrogen"] < 70
 print(f"fields with less than 70 kg of nitrogen: {poor.mean():.0%}")
-print(f"among the driest quarter: {poor[by_thumb].mean():.0%}")
-print("among the network's quarter, less than 30 %:", poor[by_network].mean() < 0.3)
-print("the network's quarter gains more in all:", real_gain[by_network].sum() > real_gain[by_thumb].sum())  # fmt: skip
+for name in ("driest", "largest gain"):
+    chosen = first[name]
+    print(
+        f"{name} quarter: {poor[chosen].mean():3.0%} of them, gains {real_gain[chosen].mean():.1f} t/ha"
+    )
+# 20 seeds: .06 to .30 (mean .15, sd .07).
+print("the network's quarter, less than 35 %:", bool(poor[first["network"]].mean() < 0.35))
 
 # %% [markdown]
-# Nothing is broken here. Water helps most where nitrogen is not lacking, the network has understood it, and so the
-# water goes to those who could pay for fertiliser. The sum is larger, and the poor farm is drier than under the rule of thumb. Which of the
+# Nothing is broken here. Water helps most where nitrogen is not lacking, the network has understood that, and so the
+# water goes to those who could pay for fertiliser. The better the plan, the larger the sum, and the drier the poor field. Which of the
 # two one wants is for the people of the valley to say; that it happens is for you to measure.
 
 # %% [markdown]

@@ -22,7 +22,7 @@ def loaded(tmp_path_factory):
 def test_shapes_and_counts(loaded):
     data, info = loaded
     assert data["features"].shape == (178, 13)
-    assert info.features["label"].names == ["Barolo", "Grignolino", "Barbera"]
+    assert info.features["label"].names == ["Nebbiolo", "Grignolino", "Barbera"]
     assert np.bincount(data["label"].numpy()).tolist() == [59, 71, 48]
     assert np.isfinite(data["features"].numpy()).all()
 

@@ -7,15 +7,16 @@ import tensorflow_datasets as tfds
 
 from course.datasets.base import OfflineBuilder
 
-CULTIVARS = ("Barolo", "Grignolino", "Barbera")
+CULTIVARS = ("Nebbiolo", "Grignolino", "Barbera")
 
 _DESCRIPTION = """
 Wine Recognition Data: chemical analyses of 178 wines, real, all grown in one region of Italy,
 Piedmont, from three cultivars. Which of the three a wine was made of is the label; a cultivar is a
 variety of a plant species that people have bred, and all three are of one species, Vitis vinifera.
 13 numbers a wine, among them alcohol, malic acid, flavanoids, colour, hue and proline; none is
-missing. 59, 71 and 48 wines. The copy of the data numbers the cultivars; the names are those of the
-study that made the measurements (Forina and others, 1986).
+missing. 59, 71 and 48 wines. The copy of the data numbers the cultivars; the names follow the study
+that made the measurements (Forina and others, 1986), which calls the first wine Barolo: it is made
+of the grape Nebbiolo.
 
 What it cannot show: one region and a few vintages, bottles and not plants, and numbers from a
 laboratory, where recognition in a field would start from pictures. 178 rows are also few: the
