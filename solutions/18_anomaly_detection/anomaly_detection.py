@@ -30,12 +30,12 @@
 # %% [markdown]
 # # Anomaly detection
 #
-# How do you find a kind of fraud that has never happened before? One answer: learn what honest payments look like, and
-# look twice at whatever does not fit.
+# How do you find a kind of fraud that has never happened before? Learn what honest payments look like, and look twice
+# at whatever does not fit.
 #
-# You will train an autoencoder on honest payments alone and make an alarm of its errors. Then you will
-# set the alarm by its cost, find that most of its rings are false although its score looks excellent, break it in
-# four ways, and measure whom it stops for nothing. About 14 minutes to read and run, 75 with the five exercises.
+# You will train an autoencoder on honest payments, make an alarm of its errors and set it by its cost. Then you will
+# find that most of its rings are false although its score looks excellent, break it in four ways, and measure whom it
+# stops for nothing. About 14 minutes to read and run, 75 with the five exercises.
 
 # %%
 import course
@@ -51,21 +51,19 @@ from course import datasets, plots
 # %% [markdown]
 # ## Finding what nobody has shown
 #
-# An **anomaly** is a data point that is rare and does not look like the rest: a forged document, a booking that
-# no accountant would make, a shadow in the scan of a brain, a bearing that hums differently a week before it breaks. There
-# are few examples of such things, and the next one may be of a kind that nobody has seen. A classifier, which learns
-# from examples of both kinds, has little to learn from.
+# An **anomaly** is rare and does not look like the rest: a forged document, a booking that no accountant would make,
+# a shadow in a scan of the brain. There are few examples, and the next one may be of a kind that nobody has seen. A
+# classifier, which learns from examples of both kinds, has little to learn from.
 #
-# An autoencoder needs examples of one kind only. It squeezes a row of numbers through a narrow code and
-# redraws it, and it spends its few numbers on what ordinary rows have in common. A row that is not ordinary has
-# to pass through a code that was never meant for it, and comes out wrong: its **reconstruction error** is higher. Nobody
-# has to say what an anomaly is, only what is normal.
+# An autoencoder needs one kind only. It squeezes a row of numbers through a narrow code and redraws it, and it spends
+# that code on what ordinary rows have in common. A row that is not ordinary comes out wrong: its **reconstruction
+# error** is higher.
 #
 # ### Cells under a microscope
 #
-# First a small, real case: 569 women had a mass in the breast; a needle took cells, and 30 numbers describe their nuclei.
-# 357 masses were benign. The network sees 257 of those and nothing malignant. Its code has two
-# numbers, so we can draw the code as a map. *Where will the malignant masses lie?*
+# First a small, real case: masses in the breast, from which a needle took cells; 30 numbers describe the cells'
+# nuclei. The network sees most of the benign masses and nothing malignant. Its code has two numbers, so we can draw
+# it as a map. *Where will the malignant masses lie?*
 
 
 # %% tags=["demo"]
@@ -77,6 +75,7 @@ from course.training import Progress
 
 def hourglass(inputs_count, size, units=32, activation="tanh"):
     """An autoencoder for rows of numbers, with a code of ``size`` of them."""
+    keras.utils.set_random_seed(0)  # every network begins alike, whatever ran before it
     inputs = keras.Input((inputs_count,))
     hidden = layers.Dense(units, activation=activation)(inputs)
     code = layers.Dense(size, name="code")(hidden)
@@ -99,12 +98,15 @@ def errors_of(network, rows):
     return np.mean((rows - network(rows).numpy()) ** 2, axis=1)
 
 
-# %% tags=["demo"]
+# %% tags=["demo", "nbval-check-output"]
 data = datasets.load("breast_cancer", split="train", batch_size=-1)
 masses, benign = data["features"].numpy(), data["label"].numpy() == 1
 order = np.random.default_rng(0).permutation(np.flatnonzero(benign))
 known, unseen, malignant = order[:257], order[257:], np.flatnonzero(~benign)
 masses = (masses - masses[known].mean(axis=0)) / masses[known].std(axis=0)
+print(f"{len(known)} benign masses to train on, {len(unseen)} new ones, {len(malignant)} malignant")
+
+# %% tags=["demo"]
 cell_network = hourglass(30, 2, activation="relu")
 fit(cell_network, masses[known], epochs=40, batch=32, rate=1e-2, title="Benign masses")
 cell_errors = errors_of(cell_network, masses)
@@ -137,13 +139,13 @@ plots.show(
 )
 
 # %% [markdown]
-# Far out, mostly. The picture shows both things that one can make an alarm of: **the outlier lies far from the others on
-# the map of codes, and it is redrawn badly.** This lesson takes the error, since it is not limited to two numbers.
+# Far out, mostly. Two things can raise an alarm: **the outlier lies far from the others on the map of codes, and it
+# is redrawn badly.** We take the error, which needs no map and works for a code of any size.
 #
-# How good is it? **AUROC** is the chance that a random anomaly gets a higher score than a random normal row: .5 is guessing,
-# 1 perfect. Beside the network stand three methods without one. **PCA** is the best hourglass of straight lines. An **isolation
-# forest** cuts the data at random places until each row is alone; anomalies are alone after few cuts. And the
-# simplest score of all: the mean squared distance from the mean of the benign masses. *Who wins?*
+# **AUROC** is the chance that a random anomaly gets a higher score than a random normal row: .5 is guessing, 1
+# perfect. Three methods compete. **PCA** (lesson 17) is the best hourglass of straight lines. An **isolation forest**
+# cuts the data at random places until each row is alone, which takes few cuts for an anomaly. The plainest score is
+# the mean squared distance from the benign masses' mean. *Who wins?*
 
 
 # %% tags=["demo"]
@@ -178,21 +180,21 @@ print(f"PCA {cells['PCA']:.2f}, distance from the mean {cells['distance from the
 print("the distance beats the network:", cells["distance from the mean"] > cells["network"])
 
 # %% [markdown]
-# The network found the malignant masses without having seen one. And the plain distance is better. On a small, tidy
-# table an autoencoder is seldom the best alarm; keep the simple scores beside it, always. (With labels
-# one should use them: lesson 06 does, on these masses, and gets further.)
+# The network found the malignant masses without having seen one. And the plain distance is better: on this small,
+# tidy table the autoencoder is not the best alarm. Keep the simple scores beside it, and where there are labels use
+# them, as lesson 06 does on these masses.
 
 # %% [markdown]
 # ## A bank that looks for fraud
 #
-# A bank books millions of payments a day. It knows how each customer tends to spend, and flags what departs from that:
-# fraud detection is one of the oldest uses of such models in finance, beside scoring credit, weighing risks, and trading.
-# Models notice combinations that no written rule mentions, and they answer before the shop's terminal has finished beeping.
-# They save much money. Yet most alarms still end on the desk of a human being, who has a few minutes for each.
+# A bank books millions of payments a day, knows how each customer tends to spend, and flags what departs from that.
+# Fraud detection is one of the oldest uses of such models in finance, beside scoring credit, weighing risks, and
+# trading: models notice combinations that no written rule mentions, and answer while the customer waits. Most alarms
+# still end on a human being's desk.
 #
 # No bank publishes its customers' lives, so **these payments are simulated; no customer and no thief stands behind
-# them.** 600 customers with habits pay 12,000 times a month for eight months: a usual amount, favourite kinds of shop, now and
-# then a week's travel. Two in a thousand payments are frauds, of five kinds:
+# them.** Customers with habits pay for eight months: a usual amount, favourite kinds of shop, now and then a week's
+# travel. A few payments are frauds, of five kinds:
 #
 # | kind | what happens |
 # |---|---|
@@ -202,8 +204,8 @@ print("the distance beats the network:", cells["distance from the mean"] > cells
 # | takeover | a dear online order by day; **does not exist before month 5** |
 # | mimic | somebody close to the customer pays just as the customer does |
 #
-# Real about it: rare frauds, habits, time that passes, a new trick. Not real: everything is tidier than in a bank, the
-# thieves do not answer to our alarm, and all labels are right. Which method wins *here* says little about your data.
+# Real about it: rare frauds, habits, change over time, a new trick. Not real: it is tidier than a bank, the thieves
+# do not answer to our alarm, and all labels are right. Which method wins *here* says little about your data.
 
 
 # %%
@@ -225,8 +227,8 @@ def to_columns(data):
 
 
 # %% [markdown]
-# The splits follow the calendar: months 1 to 3 to learn from, month 4 to set the alarm, months 5 to 8 to
-# be judged by. A random split would let the network learn from the future.
+# The splits follow the calendar: months 1 to 3 to learn from, month 4 to set the alarm, months 5 to 8 to be judged
+# by.
 
 # %% tags=["demo", "nbval-check-output"]
 names = ["train", "validation", "test", "more_train_frauds", "more_test_frauds"]
@@ -239,29 +241,40 @@ kinds = ["honest", "testing", "spree", "cash abroad", "takeover", "mimic"]
 for name, split in payments.items():
     counts = np.bincount(split["kind"], minlength=6)
     print(f"{name:18s}{len(split['kind']):7,} payments, frauds: {counts[1:].tolist()}")
+for name in names[:3]:
+    print(f"{name}: {np.mean(payments[name]['kind'] > 0):.1%} are frauds")
 
 # %% [markdown]
-# The last two splits hold frauds alone, from a second run of the same simulation: we use them where the test's 96 are too
-# few to count on. First a look at what the columns hold. *Which single column would you watch?*
+# The five numbers count the five kinds. The last two splits hold frauds alone, from a second run of the same
+# simulation, for questions that the test's 96 are too few to answer. *Which single column would you watch?*
+
+# %% tags=["demo"]
+test, more = payments["test"], payments["more_test_frauds"]
+shown = np.random.default_rng(1).permutation(np.flatnonzero(test["kind"] == 0))[:1500]
+looks = {"honest": (".", plots.SKY, 2)} | {
+    kind: (marker, plots.PALETTE[color], 4)
+    for kind, marker, color in zip(kinds[1:], "ovsDX", [1, 2, 3, 5, 6])
+}
+
+
+def scatter(axis, column, shift):
+    """Honest payments and 25 frauds of each kind: the amount against a column."""
+    for number, (kind, (marker, color, size)) in enumerate(looks.items()):
+        source = more if number else test
+        some = np.flatnonzero(more["kind"] == number)[:25] if number else shown
+        x, y = source[column][some] + shift, source["usual_ratio"][some]
+        axis.plot(x, y, marker, color=color, ms=size, ls="none", label=kind)
+
 
 # %% tags=["demo"]
 fig, axes = plt.subplots(1, 2, figsize=(6.4, 3.4), sharey=True)
-test, more = payments["test"], payments["more_test_frauds"]
-shown = np.random.default_rng(1).permutation(np.flatnonzero(test["kind"] == 0))[:1500]
-for axis, (column, label) in zip(axes, {"hour": "hour", "distance": "km from home + 1"}.items()):
-    shift = 1 if column == "distance" else 0
-    axis.plot(test[column][shown] + shift, test["usual_ratio"][shown], ".", color=plots.SKY, ms=2)
-    for kind, marker in zip(range(1, 6), "ovsDX"):
-        mine = np.flatnonzero(more["kind"] == kind)[:25]
-        color = plots.PALETTE[[1, 2, 3, 5, 6][kind - 1]]
-        x, y = more[column][mine] + shift, more["usual_ratio"][mine]
-        axis.plot(x, y, marker, color=color, ms=4, label=kinds[kind], ls="none")
-    axis.set(xlabel=label, yscale="log")
-axes[1].set_xscale("log")
-axes[0].set_ylabel("amount ÷ the customer's usual")
+scatter(axes[0], "hour", 0)
+scatter(axes[1], "distance", 1)
+axes[0].set(xlabel="hour of the day", yscale="log", ylabel="amount ÷ the customer's usual")
 axes[0].set_xticks([0, 6, 12, 18, 24])
-fig.legend(*axes[0].get_legend_handles_labels(), ncols=5, loc="outside lower center", fontsize=9,
-           columnspacing=0.8, handletextpad=0.1)  # fmt: skip
+axes[1].set(xlabel="km from home + 1", xscale="log")
+fig.legend(*axes[0].get_legend_handles_labels(), ncols=6, loc="outside lower center", fontsize=9,
+           columnspacing=0.7, handletextpad=0, markerscale=1.5)  # fmt: skip
 fig.suptitle("Most frauds stand at an edge, one kind in the middle", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
@@ -273,16 +286,16 @@ plots.show(
 # %% [markdown]
 # ### The ruler is made of normal rows only
 #
-# Kilometres and euros cannot share one error. Each column is first **standardised**: minus its mean, divided by its standard
-# deviation. But whose? If frauds take part, they stretch the ruler by which they are to be measured; if test
-# months do, the future leaks in. So the ruler is made of honest training rows, and laid on everything.
+# Kilometres and euros cannot share one error, so each column is **standardised**: minus its mean, divided by its
+# standard deviation. But whose? Frauds would stretch the ruler by which they are to be measured, and the test months
+# would let the future in. So the ruler is made of honest training rows, and laid on everything.
 #
 # ### Exercise 1: a ruler
 #
-# Complete `standardise(train, is_fraud, rows)`. `train`, shape (n, d), are training rows, `is_fraud`, shape (n,), is 1 or
-# True where one is a fraud, `rows`, shape (m, d), are those to standardise. Return shape (m, d): minus the
-# mean, divided by the standard deviation, of each column over the honest training rows. A column that is constant among these has a
-# standard deviation of 0; divide such a column by 1.
+# Complete `standardise(train, is_fraud, rows)`. `train`, shape (n, d), are training rows; `is_fraud`, shape (n,), is
+# 1 or True where one is a fraud; `rows`, shape (m, d), are those to standardise. Return shape (m, d): each column
+# minus its mean, divided by its standard deviation (NumPy's `std`), both over the honest training rows. A column that
+# is constant among these has a standard deviation of 0; divide it by 1.
 
 
 # %% grade_id="standardise" solution=true
@@ -351,6 +364,14 @@ def standardise(train, is_fraud, rows):
 
 
 # %% tags=["misconception"]
+# With labels 0 and 1, ~ does not mean "not": ~0 is -1 and ~1 is -2, which picks the last rows again and again.
+def standardise(train, is_fraud, rows):
+    honest = train[~is_fraud]
+    spread = honest.std(axis=0)
+    return (rows - honest.mean(axis=0)) / np.where(spread == 0, 1, spread)
+
+
+# %% tags=["misconception"]
 # One mean and one spread for the whole table: columns in large units still count most.
 def standardise(train, is_fraud, rows):
     honest = train[np.asarray(is_fraud) == 0]
@@ -378,7 +399,7 @@ def standardise(train, is_fraud, rows):
 # %% [markdown]
 # ### A code of three numbers
 #
-# Now the network: 18 columns, a code of three numbers, 18 columns again; honest payments of months 1 to 3, each
+# The network has 18 columns, a code of three numbers, and 18 columns again; each honest payment of months 1 to 3 is
 # its own answer.
 
 # %% tags=["demo"]
@@ -395,9 +416,9 @@ fit(network, normal, epochs=10, batch=256, rate=5e-3, title="Honest payments")
 # %% [markdown]
 # ### Exercise 2: a score, and whom to ask about
 #
-# An alarm needs a score for each row, and whoever gets the alarm needs a reason: *which columns came out wrong?* Complete
-# `score_and_blame(network, rows, count)`. `network` is an autoencoder, called as `network(rows)`; `rows` has shape
-# (n, d). Return
+# An alarm needs a score for each row, and whoever gets the alarm needs a reason: *which columns came out wrong?*
+# Complete `score_and_blame(network, rows, count)`. `network` is an autoencoder, called as `network(rows)`; `rows` has
+# shape (n, d). Return
 #
 # - the scores, shape (n,): the mean over the columns of the squared difference between a row and its reconstruction;
 # - the columns to blame, integers of shape (n, count): for each row the numbers of the `count` columns with the
@@ -436,7 +457,7 @@ assert [blamed[0, 0], *blamed[1]] == [1, 2, 0], (
 # Hidden tests: random networks and rows of other sizes, one row alone, all columns or one.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(5)
-for n, d, count in [(40, 6, 2), (1, 9, 3), (25, 4, 4), (8, 12, 1)]:
+for n, d, count in [(40, 6, 2), (1, 9, 3), (25, 4, 4), (8, 12, 1), (30, 40, 9)]:
     inputs = keras.Input((d,))
     code = layers.Dense(2, activation="tanh")(inputs)
     some = keras.Model(inputs, layers.Dense(d, dtype="float32")(code))
@@ -481,6 +502,13 @@ def score_and_blame(network, rows, count):
 
 
 # %% tags=["misconception"]
+# The right columns are blamed, with the worst one last instead of first.
+def score_and_blame(network, rows, count):
+    squares = (rows - np.asarray(network(rows))) ** 2
+    return squares.mean(axis=1), np.argsort(squares, axis=1)[:, -count:]
+
+
+# %% tags=["misconception"]
 # The largest differences are taken with their sign, so that columns that come out too high are never blamed.
 def score_and_blame(network, rows, count):
     difference = rows - np.asarray(network(rows))
@@ -509,9 +537,9 @@ def score_and_blame(network, rows, count):
 # %% [markdown]
 # ### Who finds what
 #
-# The lesson scores all payments with the same formula. Beside the network stand PCA with three numbers, an isolation forest, the
-# distance from the mean, and two methods that do use labels, the 72 known frauds of months 1 to 3: logistic regression, and a
-# random forest. *Which of them will find the takeover, which none has seen, and which the mimic?*
+# The lesson scores all payments with the same formula. Beside the network stand PCA with three numbers, the isolation
+# forest, the distance from the mean, and two methods that do use labels, the 72 known frauds of months 1 to 3:
+# logistic regression and a random forest. *Which will find the takeover, which none has seen, and which the mimic?*
 
 # %% tags=["demo"]
 from sklearn.ensemble import RandomForestClassifier
@@ -581,21 +609,21 @@ print("takeover: logistic regression below the network:", with_line[3] < table["
 print("mimic: all within .07 of guessing:", all(abs(v[4] - 0.5) < 0.07 for v in table.values()))
 
 # %% [markdown]
-# Read that list slowly. The network is good, and the distance from the mean, one line of NumPy, does nearly as well. Labels, even 72, help
-# with the tricks that they show: the random forest finds nearly every spree. The takeover, which no label shows, is its worst kind
-# but for the mimic, and a straight line through the same labels falls behind the network there.
+# The distance from the mean, one line of NumPy, does nearly as well as the network. Labels, even 72, help with the
+# tricks that they show: on sprees the random forest beats the network. The takeover, which no label shows, is its
+# worst kind but for the mimic, and a straight line through the same labels falls behind the network there.
 #
-# So when would one take the network? When there are no labels yet, and the input is a picture, a sound or a long sequence, where
-# a distance from the mean says nothing; when it should go on learning from new data by gradient descent. For a table,
-# begin with the forests. The rest of this lesson holds for any score; we stay with the network's.
+# So when would one take the network? When there are no labels yet and the input is a picture, a sound or a long
+# sequence, where a distance from the mean says little. For a table, begin with the forests. What follows holds for
+# any score.
 #
-# And the **mimic** shows the limit of the whole idea: *anomalous* is not *bad*. Who pays as the customer does is redrawn
-# as the customer is.
+# And the **mimic** shows the limit: *anomalous* is not *bad*. Who pays as the customer does is redrawn as the
+# customer is.
 
 # %% [markdown]
 # ### Why this one?
 #
-# For each kind of fraud, which columns carry the error? This is what an analyst would see beside the alarm.
+# Which columns carry the error of each kind of fraud? An analyst would see this beside the alarm.
 
 # %% tags=["demo"]
 squares = (rows["more_test_frauds"] - network(rows["more_test_frauds"]).numpy()) ** 2
@@ -616,23 +644,24 @@ plots.show(
 )
 
 # %% [markdown]
-# It is a hint, no proof: the network can redraw a column badly because another one misled it. Yet *dear, at once
-# after the last, in a new shop* can be checked in a minute, and *score 4.2* cannot.
+# It is a hint, no proof: one column can come out badly because another misled the network. Yet *far too dear, in a
+# new shop* can be checked in a minute, and *score 4.2* cannot.
 
 # %% [markdown]
 # ## Where to set the alarm
 #
-# A score is no decision. Somebody has to draw the line from which on a payment is stopped, the **threshold**, and there are
-# two honest ways to find it.
+# A score is no decision. The **threshold** is the score from which on a payment is stopped, and there are two honest
+# ways to find it.
 #
-# **From a cost.** Looking into an alarm takes an analyst some minutes, say 8 €, whether it was a fraud or not. A fraud that
-# nobody stops costs its amount. Each threshold has a total; take the cheapest.
+# **From a cost.** Looking into an alarm costs, say, 8 € of an analyst's time, whether it was a fraud or not. A fraud
+# that nobody stops costs its amount. Take the threshold with the lowest total.
 #
 # ### Exercise 3: the cheapest threshold
 #
-# Complete `cheapest_threshold(scores, is_fraud, amounts, review)`, all three arrays of shape (n,), `is_fraud` 0 or 1. An alarm rings where the
-# score is **at least** the threshold. The cost of a threshold is `review` for each alarm, plus the amount of each fraud
-# for which no alarm rings. Return a threshold with the lowest cost. If never to ring is cheapest, return `np.inf`.
+# Complete `cheapest_threshold(scores, is_fraud, amounts, review)`, the three arrays of shape (n,), `is_fraud` 0 or 1.
+# An alarm rings where the score is **at least** the threshold, so equal scores ring together. The cost of a threshold
+# is `review` for each alarm, plus the amount of each fraud for which no alarm rings. Return a threshold with the
+# lowest cost. If never to ring is cheapest, return `np.inf`, which is above any score to come.
 
 
 # %% grade_id="cheapest_threshold" solution=true
@@ -658,11 +687,11 @@ assert 0.4 < result <= 0.6, (
 nothing = float(
     cheapest_threshold(np.array([0.9, 0.5]), np.array([1, 0]), np.array([5.0, 9.0]), 8.0)
 )
-assert nothing > 0.9, (
-    f"The only fraud is 5 € and an alarm costs 8 €: never to ring is cheapest. Got {nothing}."
+assert nothing == np.inf, (
+    f"The only fraud is 5 € and an alarm costs 8 €: never to ring is cheapest. Expected inf, got {nothing}."
 )
 
-# %% grade_id="cheapest_threshold_values" points=3
+# %% grade_id="cheapest_threshold_values" points=2
 # Hidden tests: many payments, small and large frauds, equal scores, cheap and dear reviews.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(8)
@@ -686,6 +715,21 @@ for n, digits, review in [
         f"your threshold {threshold:.3f} rings {rings[0].sum()} times and costs {costs[0]:,.0f} €; "
         f"{costs.min():,.0f} € is possible. Which alarms cost a review, and which payments are lost?"
     )
+### END HIDDEN TESTS
+
+# %% grade_id="cheapest_threshold_equal_scores" points=1
+# Hidden tests: payments with the same score ring together or not at all.
+### BEGIN HIDDEN TESTS
+scores = np.array([0.9, 0.5, 0.5, 0.5, 0.5, 0.1])
+for place in range(1, 5):
+    fraud = (np.arange(6) == place).astype(int)
+    for loot, want in [(20.0, 0), (100.0, 5)]:
+        threshold = float(cheapest_threshold(scores, fraud, np.full(6, loot), 8.0))
+        rung = int(np.sum(scores >= threshold))
+        assert rung == want, (
+            f"Scores {scores.tolist()}, payment {place} a fraud of {loot:g} €, a review 8 €: to catch it five must ring, for "
+            f"40 €. The cheapest threshold rings {want} times; yours, {threshold}, rings {rung} times."
+        )
 ### END HIDDEN TESTS
 
 
@@ -717,10 +761,37 @@ def cheapest_threshold(scores, is_fraud, amounts, review):
 
 
 # %% tags=["misconception"]
+# Each payment is taken as if it rang alone: where scores are equal, the threshold rings for all of them, at their cost.
+def cheapest_threshold(scores, is_fraud, amounts, review):
+    order = np.lexsort((-np.asarray(is_fraud), -scores))
+    saved = np.cumsum(np.where(is_fraud, amounts, 0.0)[order])
+    gain = np.append(0.0, saved - review * np.arange(1, len(scores) + 1))
+    return np.append(np.inf, scores[order])[gain.argmax()]
+
+
+# %% tags=["misconception"]
+# Thresholds come from an even grid: the best one may lie between two of its points.
+def cheapest_threshold(scores, is_fraud, amounts, review):
+    tried = np.append(np.linspace(scores.min(), scores.max(), 100), np.inf)
+    fraud = np.asarray(is_fraud) == 1
+    costs = [review * np.sum(scores >= t) + amounts[fraud & (scores < t)].sum() for t in tried]
+    return tried[np.argmin(costs)]
+
+
+# %% tags=["misconception"]
 # Honest payments that pass are counted as lost, too: the amounts of all payments below the threshold are added up.
 def cheapest_threshold(scores, is_fraud, amounts, review):
     tried = np.append(np.unique(scores), np.inf)
     costs = [review * np.sum(scores >= t) + amounts[scores < t].sum() for t in tried]
+    return tried[np.argmin(costs)]
+
+
+# %% tags=["alternative"]
+# Tries the frauds' scores only: a threshold between two of them costs more reviews and catches nothing more.
+def cheapest_threshold(scores, is_fraud, amounts, review):
+    fraud = np.asarray(is_fraud) == 1
+    tried = np.append(scores[fraud], np.inf)
+    costs = [review * np.sum(scores >= t) + amounts[fraud & (scores < t)].sum() for t in tried]
     return tried[np.argmin(costs)]
 
 
@@ -746,11 +817,11 @@ def cheapest_threshold(scores, is_fraud, amounts, review):
 
 
 # %% [markdown]
-# **From a budget.** The fraud desk can look into four alarms a day, 120 a month. Then the threshold is the
-# 120th highest score of the last known month, and frauds have no say in it.
+# **From a budget.** The fraud desk can look into four alarms a day, 120 a month. Then the threshold is the 120th
+# highest score of the last known month.
 #
-# Both thresholds come from month 4, with its 24 frauds, and are tried on months 5 to 8. *What do you expect: what share of the budget's alarms
-# will be frauds?*
+# Both thresholds come from month 4, with its 24 frauds, and are tried on months 5 to 8. *What share of the budget's
+# alarms will be frauds?*
 
 # %% tags=["demo", "nbval-check-output"]
 REVIEW = 8.0
@@ -777,21 +848,21 @@ print("budget: frauds caught, from 35 % to 70 %:", 0.35 < caught < 0.7)
 print("budget: at least 85 of 100 alarms are false:", precision < 0.15)
 
 # %% [markdown]
-# Both save money. Do not trust the euros to the last digit: the cheapest point of month 4 depends on a few large frauds, and another month
-# would have set it elsewhere. And then the last line.
+# Both save money. How much is less certain: the cheapest point of month 4 rests on a few large frauds. And then the
+# last line.
 
 # %% [markdown]
 # ## Most alarms are false
 #
-# An AUROC above .9, and nine alarms of ten ring for nothing. Nothing is broken. The **base rate** is the share of frauds among all
-# payments, here 0.2 %, and it does this to any alarm. Of a test, doctors say
+# An AUROC above .9, and about nine alarms of ten ring for nothing. Nothing is broken. The **base rate**, the share of
+# frauds among all payments, is 0.2 %, and that does it to any alarm. Three numbers describe one:
 #
 # - **sensitivity** $s$: the share of frauds that ring;
 # - **specificity** $c$: the share of honest payments that do not;
 # - **precision**: the share of alarms that are frauds.
 #
-# The first two do not depend on how many frauds there are; the third does, by **Bayes' rule**. At base rate $p$, in a thousand
-# payments $1000\,p\,s$ frauds ring, and $1000\,(1-p)(1-c)$ honest payments ring as well, so
+# The first two do not depend on how many frauds there are; the third does, by **Bayes' rule**. At base rate $p$, in a
+# thousand payments $1000\,p\,s$ frauds ring, and $1000\,(1-p)(1-c)$ honest payments ring as well, so
 #
 # $$\text{precision} = \frac{p\,s}{p\,s + (1-p)\,(1-c)}.$$
 #
@@ -799,10 +870,10 @@ print("budget: at least 85 of 100 alarms are false:", precision < 0.15)
 #
 # ### Exercise 4: precision where it counts
 #
-# Complete `precision_elsewhere(scores, is_fraud, threshold, base_rate)`. `scores` and `is_fraud` (0 or 1), both of shape (n,), come from
-# a test with *any* share of frauds. Measure sensitivity and specificity in it, for alarms at scores of at least `threshold`,
-# and return the precision, a number, that the same alarm has where frauds are a share `base_rate` of payments. At
-# least one alarm rings in every test.
+# Complete `precision_elsewhere(scores, is_fraud, threshold, base_rate)`. `scores` and `is_fraud` (0 or 1), both of
+# shape (n,), come from a test with *any* share of frauds. Measure sensitivity and specificity in it, for alarms at
+# scores of at least `threshold`, and return the precision, a number, that the same alarm has where a share
+# `base_rate` of payments are frauds. At least one alarm rings in every test.
 
 
 # %% grade_id="precision_elsewhere" solution=true
@@ -817,9 +888,9 @@ def precision_elsewhere(scores, is_fraud, threshold, base_rate):
 
 
 # %% grade_id="precision_elsewhere_by_hand" points=1
-# Of four frauds three ring, of five honest payments one does: sensitivity .75, specificity .8.
-tried = np.array([0.9, 0.8, 0.5, 0.1, 0.7, 0.2, 0.2, 0.1, 0.3])
-truth = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0])
+# Of four frauds three ring, of ten honest payments two do: sensitivity .75, specificity .8.
+tried = np.array([0.9, 0.8, 0.5, 0.1, 0.7, 0.6, 0.2, 0.2, 0.1, 0.3, 0.4, 0.3, 0.2, 0.1])
+truth = np.repeat([1, 0], [4, 10])
 result = float(precision_elsewhere(tried, truth, 0.5, 0.01))
 assert np.isclose(result, 0.0075 / (0.0075 + 0.198)), (
     f"Of 10,000 payments 100 are frauds: 75 ring, and .2 · 9,900 = 1,980 honest ones: precision .0365. Got {result:.4f}."
@@ -871,6 +942,22 @@ def precision_elsewhere(scores, is_fraud, threshold, base_rate):
 
 
 # %% tags=["misconception"]
+# Alarms are counted, not divided by the frauds and honest payments there are: the test's own shares come in again.
+def precision_elsewhere(scores, is_fraud, threshold, base_rate):
+    rings, fraud = np.asarray(scores) >= threshold, np.asarray(is_fraud) == 1
+    true = base_rate * rings[fraud].sum()
+    return true / (true + (1 - base_rate) * rings[~fraud].sum())
+
+
+# %% tags=["misconception"]
+# Specificity is taken among the payments that did not ring; it is a share of the honest ones.
+def precision_elsewhere(scores, is_fraud, threshold, base_rate):
+    rings, fraud = np.asarray(scores) >= threshold, np.asarray(is_fraud) == 1
+    true = base_rate * rings[fraud].mean()
+    return true / (true + (1 - base_rate) * fraud[~rings].mean())
+
+
+# %% tags=["misconception"]
 # An alarm is taken for scores above the threshold only, so that scores equal to it never ring.
 def precision_elsewhere(scores, is_fraud, threshold, base_rate):
     rings, fraud = np.asarray(scores) > threshold, np.asarray(is_fraud) == 1
@@ -900,8 +987,8 @@ def precision_elsewhere(scores, is_fraud, threshold, base_rate):
 # %% [markdown]
 # ### The same alarm, in the report and in the bank
 #
-# Here is our alarm in both places: in a balanced test made of the additional frauds and as many honest payments, and at the
-# bank's 0.2 %. Sensitivity and specificity are the same.
+# Here is our alarm in both places: in a test that is half frauds, and at the bank's 0.2 %. Sensitivity and
+# specificity are the same.
 
 # %% tags=["demo", "nbval-check-output"]
 sensitivity = np.mean(all_scores["network"]["more_test_frauds"] >= by_budget)
@@ -933,18 +1020,19 @@ fig.suptitle("The same alarm; only the base rate differs", x=0.01, ha="left", fo
 plots.show(
     fig,
     alt="""Two grids of 100 squares, one for each alarm. On the left, where half of the tested payments are
-    frauds, all squares but one or two are red, frauds. On the right, at a base rate of 0.2 %, fewer than ten to
-    fifteen squares are red, and all others are false alarms.""",
+    frauds, nearly all squares are red, frauds. On the right, at a base rate of 0.2 %, about ten squares are
+    red, and all others are false alarms.""",
 )
 
 # %% [markdown]
-# A false alarm is a person at a till whose card does not work. Is precision of a tenth useless, then? No: without the alarm the
-# desk would find one fraud in 500 payments, with it one in ten to fifteen alarms. But nobody should call such an alarm an accusation.
+# Is such an alarm useless? No: without it the desk would find one fraud in 500 payments. But each false one is a
+# person at a till whose card does not work: an alarm is no accusation.
 #
 # ### Two curves of one score
 #
-# Each threshold is a point, all of them a curve. The **ROC curve** draws sensitivity against the share of honest payments that ring; its area is
-# the AUROC. The **precision-recall curve** draws precision against sensitivity, which is then called recall. *Which one shows the base rate?*
+# Each threshold is a point, all of them a curve. The **ROC curve** draws sensitivity against the share of honest
+# payments that ring; its area is the AUROC. The **precision-recall curve** draws precision against sensitivity, here
+# called recall. *Which one shows the base rate?*
 
 # %% tags=["demo"]
 from sklearn.metrics import precision_recall_curve, roc_curve
@@ -956,13 +1044,13 @@ for name, color in [("network", plots.VERMILION), ("isolation forest", plots.GRE
     left.plot(100 * false, 100 * true, color=color, label=name)
     exact, recall, _ = precision_recall_curve(frauds["test"], score)
     right.plot(100 * recall, 100 * exact, color=color)
-left.plot(100 * false_rate, 100 * caught, "o", color=plots.BLACK, ms=8)
-right.plot(100 * caught, 100 * precision, "o", color=plots.BLACK, ms=8, label="four a day")
+left.plot(100 * false_rate, 100 * caught, "ko", ms=8, label="four alarms a day")
+right.plot(100 * caught, 100 * precision, "ko", ms=8)
 left.set(xlabel="honest that ring (%)", ylabel="frauds that ring (%)", title="ROC: splendid")
 right.set(xlabel="frauds that ring (%)", ylabel="alarms that are frauds (%)")
 right.set_title("Precision-recall: sobering")
 left.legend(loc="lower right")
-right.legend(loc="upper right")
+
 plots.show(
     fig,
     alt="""Left, ROC curves of network and isolation forest hug the upper left corner; the budget's threshold is a
@@ -979,7 +1067,7 @@ print("area under the ROC curve above .9:", whole["network"] > 0.9)
 print("area under the precision-recall curve below .6:", area < 0.6)
 
 # %% [markdown]
-# On the left a step to the right is a hundredth of the honest payments, 480 of them, five times as many as there are frauds. What
+# On the left a step of one percent to the right is 480 honest payments, five times as many as there are frauds. What
 # the desk feels stands on the right. Where the anomaly is rare, show precision-recall.
 
 # %% [markdown]
@@ -987,8 +1075,8 @@ print("area under the precision-recall curve below .6:", area < 0.6)
 #
 # ### The width of the waist
 #
-# An hourglass that is as wide as its input can copy, and a copy has no error, whatever it copies. So a wide waist should
-# make the alarm blind. *Will it, for PCA and for the network?* A network with a code of 18 numbers:
+# An hourglass as wide as its input can copy, and a copy has no error, whatever it copies. *Will a wide waist blind
+# the alarm: PCA's, and the network's?* Here is a network with a code of 18 numbers.
 
 # %% tags=["demo", "nbval-check-output"]
 wide = hourglass(18, 18)
@@ -1007,16 +1095,17 @@ print("and its AUROC is still above .85:", wide_auroc > 0.85)
 
 # %% [markdown]
 # Two answers. For straight lines the textbook is right: what PCA can copy, it copies for everybody, frauds included.
-# The bent network surprises: it copies honest payments nearly without error, and frauds still come out worse: its bends were
-# fitted where honest payments lie, and elsewhere nothing holds them. Do not rely on it: nothing in the loss asks for it. Choose the width by
-# the alarm's quality on known frauds, not by the reconstruction loss, which always prefers the widest.
+# The bent network surprises: it copies honest payments nearly without error, and frauds still come out worse. Its
+# bends were fitted where honest payments lie, and elsewhere nothing holds them. Nothing in the loss asks for that, so
+# do not rely on it. Choose the width by the alarm's quality on known frauds, not by the loss, which always prefers
+# the widest.
 
 # %% [markdown]
 # ### Frauds among the teachers
 #
-# We trained on honest payments only. Who knows that they are? Frauds that nobody reported stay in the training data as
-# "normal". Let 2 % and then 10 % of the training rows be frauds, of the four kinds that exist by then. *Which frauds will be found
-# worse: those of the kinds in training, or the takeover?*
+# We trained on honest payments only. Who knows that they are? Frauds that nobody reported stay in the training data
+# as "normal". Let 2 %, then 10 %, of the training rows be frauds, of the four kinds that exist by then. *Which will
+# be found worse: those four, or the takeover?*
 
 # %% tags=["demo"]
 rng = np.random.default_rng(0)
@@ -1034,7 +1123,7 @@ for share in (0.02, 0.1):
 fig, axis = plt.subplots(figsize=(6.4, 3.4))
 colors = [plots.BLUE, plots.ORANGE, plots.VERMILION]
 for place, ((share, values), color) in enumerate(zip(dirty.items(), colors)):
-    label = f"{share:.0%} frauds in training"
+    label = f"{100 * share:.0f} % frauds in training"
     axis.bar(np.arange(5) + 0.27 * (place - 1), values, 0.25, color=color, label=label)
 axis.axhline(0.5, color=plots.BLACK, lw=1, ls=":")
 axis.set(xticks=range(5), xticklabels=kinds[1:], ylabel="AUROC", ylim=(0, 1.38))
@@ -1050,19 +1139,20 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 fallen = [before - after for before, after in zip(dirty[0.0], dirty[0.1])]
-# 20 seeds: losses .30 to .42, .31 to .48 and .63 to .82; takeover .913 to .976 (mean .960, sd .015).
-print("10 % frauds, the three known kinds lose at least .2 each:", min(fallen[:3]) > 0.2)
+# 20 seeds: losses .30 to .42, .31 to .48 and .63 to .82; takeover .913 to .976 (mean .960, sd .015). The first was
+# once seen at .17, with the same seed and another draw of the first weights.
+print("10 % frauds, the three known kinds lose at least .1 each:", min(fallen[:3]) > 0.1)
 print("the takeover, not among them, still above .85:", dirty[0.1][3] > 0.85)
 
 # %% [markdown]
-# A trick that goes unnoticed for long becomes normal. So the labels that an alarm *on normal data only* seems to do without are needed after
-# all: to keep its training data clean.
+# A trick that goes unnoticed for long becomes normal. So an alarm that learns from normal data alone needs labels
+# after all: to keep that data clean.
 
 # %% [markdown]
 # ### Time passes
 #
-# Our threshold was the 120th highest score of month 4: 120 alarms a month, as the desk ordered. But prices rise, more is
-# bought online, and in months 7 and 8 people travel. *How many alarms will there be in month 8?*
+# Our threshold gave 120 alarms in month 4, as the desk ordered. But prices rise, more is bought online, and in months
+# 7 and 8 people travel. *How many alarms will there be in month 8?*
 
 # %% tags=["demo", "nbval-check-output"]
 month, months = test["month"], np.array([5, 6, 7, 8])
@@ -1072,8 +1162,17 @@ renewed = np.array([np.sum(now[month == m] >= np.sort(previous[m])[-120]) for m 
 # 20 seeds: 1.27 to 1.68 times (mean 1.48, sd .11) in months 7 and 8; month 8 142 to 197, renewed 93 to 140.
 print("alarms in month 4, as ordered:", int(np.sum(last >= by_budget)))
 print("in months 7 and 8 at least 10 % more:", bool(fixed[2:].mean() > 1.1 * 120))
+print("frauds in each of months 5 to 8:", np.bincount(month[frauds["test"]])[5:].tolist())
 print("month 8 with a threshold from month 7, nearer to 120:",
       bool(abs(renewed[3] - 120) < abs(fixed[3] - 120)))  # fmt: skip
+
+# %% tags=["demo", "nbval-check-output"]
+false = alarms & honest
+extra = {name: np.sum(rung[month > 6]) - np.sum(rung[month < 7])
+         for name, rung in {"all": false, "abroad": false & (test["abroad"] == 1)}.items()}  # fmt: skip
+# 20 seeds: .46 to 1.01 (mean .81, sd .14).
+print("false alarms that months 7 and 8 have more than 5 and 6, over a quarter abroad:",
+      bool(extra["abroad"] > 0.25 * extra["all"] > 0))  # fmt: skip
 
 # %% tags=["demo"]
 fig, axis = plt.subplots(figsize=(6.4, 3.3))
@@ -1095,22 +1194,23 @@ plots.show(
 )
 
 # %% [markdown]
-# The frauds are as many as before; the extra alarms are customers on holiday, and the desk spends its minutes on them. A threshold
-# from the month before follows, a month late. It needs no labels, so nothing speaks against it but this: it follows *anything*,
-# a wave of frauds too. Watch the alarm rate, and look at what changed before you follow it.
+# There are 24 frauds in every month, as before: the extra alarms are honest customers, many of them abroad, and the
+# desk spends its minutes on them. A threshold from the month before follows, a month late. It needs no labels, and
+# that is its danger: it follows *anything*, a wave of frauds too. Look at what changed before you follow it.
 
 # %% [markdown]
 # ### An anomaly that fits
 #
-# The fourth way was in the first figure already: the mimic, at AUROC .5 for everyone. No threshold, width or retraining helps; other
-# information would, such as which device paid, and where it was.
+# The fourth way has been here from the start: the mimic, near AUROC .5 for every method. No threshold, width or
+# retraining helps; other information would, such as which device paid.
 
 # %% [markdown]
 # ## Whom it stops
 #
-# *Normal* is what most people do. Among our customers 6 in 100 work at night, and as many arrived from another country not long
-# ago: to them most shops are new, and they send money home. They steal no more than others, and are robbed no more often.
-# The network never saw a column "group". *How often does it stop each group's honest payments?*
+# *Normal* is what most people do. A few of our customers work at night, and a few arrived from another country not
+# long ago: to them most shops are new, and they send money home. By the rules of the simulation they are robbed no
+# more often than others. The network never saw a column "group". *How often does it stop each group's honest
+# payments?*
 
 # %% tags=["demo", "nbval-check-output"]
 group_names = ["day people", "night workers", "new arrivals"]
@@ -1126,16 +1226,17 @@ share_of_false = np.mean(who[honest & alarms] > 0)
 print("share of all false alarms that hit them, at least a quarter:", bool(share_of_false > 0.25))
 
 # %% [markdown]
-# Several times as often, for living as they always do. Nobody meant it, no column names them, and no overall number shows it: this is lesson 17's
-# price of being rare, turned from a blur into a declined card. A person who is stopped every month learns to expect it.
+# Several times as often, for living as they always do. Nobody meant it, no column names them, and no overall number
+# shows it: this is lesson 17's price of being rare, turned from a blur into a declined card.
 #
 # One remedy: **a threshold for each group**, such that the same share of honest payments rings in each.
 #
 # ### Exercise 5: the same rate for everybody
 #
-# Complete `thresholds_by_group(scores, is_fraud, groups, rate)`, three arrays of shape (n,), `is_fraud` 0 or 1, `groups`
-# integers. Return an array with one threshold a group, in growing order of the groups' numbers. Of the group's *honest* payments
-# a share `rate` is to score at least the threshold, exactly or with one payment more or less.
+# Complete `thresholds_by_group(scores, is_fraud, groups, rate)`, three arrays of shape (n,), `is_fraud` 0 or 1,
+# `groups` integers. Return an array with one threshold a group, in growing order of the groups' numbers. Of each
+# group's *honest* payments a share `rate` is to score at least the threshold, exactly or with one payment more or
+# less.
 
 
 # %% grade_id="thresholds_by_group" solution=true
@@ -1212,6 +1313,16 @@ def thresholds_by_group(scores, is_fraud, groups, rate):
 
 
 # %% tags=["misconception"]
+# Mean and spread decide as if scores followed a bell curve; they have a long tail, and more payments ring than ordered.
+def thresholds_by_group(scores, is_fraud, groups, rate):
+    from statistics import NormalDist
+
+    honest = np.asarray(is_fraud) == 0
+    parts = [scores[honest & (groups == group)] for group in np.unique(groups)]
+    return np.array([NormalDist(mine.mean(), mine.std()).inv_cdf(1 - rate) for mine in parts])
+
+
+# %% tags=["misconception"]
 # The rate is reached over all payments together, by moving each group's mean to the same place; their spreads still differ.
 def thresholds_by_group(scores, is_fraud, groups, rate):
     honest = np.asarray(is_fraud) == 0
@@ -1247,8 +1358,9 @@ def thresholds_by_group(scores, is_fraud, groups, rate):
 # %% [markdown]
 # ### What it costs
 #
-# The same idea on our alarm: thresholds from month 4, so that each group's honest payments ring as often as all of them did before, tried on the test
-# months. Fewer rings of a group are also fewer rings at its frauds. *Who will be protected less, and who more?*
+# The same idea on our alarm: thresholds from month 4 at which each group's honest payments ring as often as all of
+# them did before, tried on the test months. Fewer rings for a group are also fewer rings at its frauds. *Who will be
+# protected less, and who more?*
 
 # %% tags=["demo", "nbval-check-output"]
 before = payments["validation"]
@@ -1290,37 +1402,39 @@ plots.show(
     fig,
     alt="""Left, the share of honest payments stopped in three groups: with one threshold night workers and new
     arrivals are stopped several times as often as day people; with one threshold each the rates are
-    closer, and day people are stopped most. Right, the share of frauds found: it falls for night workers and new arrivals and rises for day people.""",
+    closer, and day people are stopped most. Right, the share of frauds found: it falls for night
+    workers and new arrivals and rises for day people.""",
 )
 
 # %% [markdown]
-# There is the price. The rates are closer; they even turn round, for prices rose since month 4, and a small group's threshold
-# rests on few payments. And the two groups are robbed unnoticed more often than before, while day people get more of both, rings and
-# protection. Mathematics does not say which is right, and the law may forbid to use the group at all, or to know it. Better
-# than either is information that makes the score itself fairer: *usual for this customer* instead of *usual for most*, as our column
-# "amount / usual" does for money and no column does for the hour. Whatever you choose, count by group, or you will not know.
+# There is the price. The rates are closer; for some they even turn round, since customers changed after month 4 and a
+# small group's threshold rests on few payments. The two groups are robbed unnoticed more often than before, while day
+# people get more of both, rings and protection. Mathematics does not say which is right, and the law may forbid using
+# the group at all. Better is information that makes the score itself fairer: *usual for this customer* instead of
+# *usual for most*, as our column "amount / usual" does for money and no column does for the hour. Whatever you
+# choose, count by group, or you will not know.
 
 # %% [markdown]
 # ## Where to go on
 #
 # Three things to try:
 #
-# 1. Give each customer a usual hour: from the training months, the mean point on the circle of hours; add the distance to it as a column,
-#    in place of sine and cosine. What happens to the night workers' alarms, and to cash abroad?
+# 1. Give each customer a usual hour: from the training months, the mean point on the circle of hours; use the
+#    distance to it in place of sine and cosine. What happens to the night workers' alarms, and to cash abroad?
 # 2. Divide each column's squared error by its mean over honest payments before averaging. Which kinds of fraud gain?
-# 3. Retrain the network at the start of month 7 on months 4 to 6. Does the alarm rate come down, and does the takeover still ring?
+# 3. Retrain the network at the start of month 7 on months 4 to 6. Does the alarm rate come down, and does the
+#    takeover still ring?
 #
 # To read: Ruff and others (2021), *A unifying review of deep and shallow anomaly detection* (Proceedings of the IEEE);
 # Liu, Ting and Zhou (2008), *Isolation forest* (ICDM); Axelsson (2000), *The base-rate fallacy and the difficulty of intrusion
-# detection* (ACM TISSEC), for what a rare event does to every alarm.
+# detection* (ACM TISSEC).
 #
 # ### At full size
 #
-# The well-known public card data (284,807 payments of European cardholders in two days of 2013, 492 of them frauds, published by the Université Libre de
-# Bruxelles) are not in TensorFlow Datasets; they are found on OpenML and Kaggle as *creditcard*. TensorFlow Datasets has a close relative: `kddcup99`,
-# 4.9 million connections to a simulated military network, 19.5 MB to download. Its test split holds attacks that do not
-# occur in training, as our takeover does. Know its faults: most of its rows are attacks, many are duplicates, and its base rate is
-# no network's.
+# The well-known public card data (284,807 payments of two days in 2013, 492 of them frauds, from the Université Libre
+# de Bruxelles) are found on OpenML and Kaggle as *creditcard*. TensorFlow Datasets has a relative: `kddcup99`, 4.9
+# million connections to a simulated military network, 19.5 MB to download. Its test split holds attacks that do not
+# occur in training, as our takeover does. Most of its rows are attacks and many are duplicates.
 
 
 # %% tags=["demo"]
@@ -1340,6 +1454,6 @@ except datasets.DatasetNotDownloadedError as error:
     print(error)
 
 # %% [markdown]
-# What changes: 38 numbers and three columns of words (one-hot, or embeddings); a wider network and a code of perhaps 8; batches of 4,096, and
-# `tf.data` instead of one array for the whole. On a GPU, `course.setup(precision="auto")` computes in float16 with
-# float32 weights; the output layer of `hourglass` stays float32, since tiny errors are what we measure.
+# What changes: three columns of words (one-hot, or embeddings), a wider network, batches of 4,096 from `tf.data`. On
+# a GPU, `course.setup(precision="auto")` computes in float16 with float32 weights; the output layer of `hourglass`
+# stays float32, since tiny errors are what we measure.
