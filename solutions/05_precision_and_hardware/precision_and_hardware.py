@@ -365,7 +365,7 @@ axis.plot(batches, np.array(measured) / 1e6, "o-", color=plots.VERMILION, label=
 axis.plot(batches, formula / 1e6, "s--", color=plots.BLUE, label="formula")
 axis.set(xlabel="batch size", ylabel="memory (MB)", ylim=(0, None), xticks=batches[1:])
 axis.legend()
-axis.set_title("Memory grows with the batch, as counted")
+axis.set_title("Memory grows with the batch")
 plots.show(
     fig,
     alt="""Memory against batch size, a straight line by the formula up to 120 megabytes at a batch of 128. The
@@ -373,7 +373,7 @@ plots.show(
 )
 
 # %% [markdown]
-# A line, and steeper than counted: gradients of activations live for a moment too, and libraries need room. When
+# A line, usually steeper than counted: gradients of activations live for a moment too, and libraries need room. When
 # memory runs out, halve the batch first.
 #
 # ### Exercise 2: the largest batch
@@ -1425,10 +1425,10 @@ print(
     "FLOPs, more than 500 times as many as a line:", flops(mixed, (1, 8, 8, 1)) > 500 * 2 * 64 * 10
 )
 # 20 seeds: the network .914 to .968; the line has .972.
-print("the line is right at least as often:", right >= max(accuracy.values()))
+print("points that the line gives up, fewer than 2:", 100 * (max(accuracy.values()) - right) < 2)
 
 # %% [markdown]
-# Hundreds of times less, and nothing given up. A network has to earn its bill, with larger pictures than these. Two
+# Hundreds of times less, and little or nothing given up. A network has to earn its bill, with larger pictures than these. Two
 # habits help to find out: **count before you run, and report what it took**, machine, hours and kilowatt hours,
 # beside the accuracy.
 
