@@ -80,7 +80,7 @@ things = SPLITS["train"]["things"]
 rows = [
     np.flatnonzero((things == pair).all(axis=1))[0] for pair in ([3, 1], [2, -1], [0, 3], [2, 2])
 ]
-fig, axes = plt.subplots(1, 4, figsize=(6.4, 3.0))
+fig, axes = plt.subplots(1, 4, figsize=(6.4, 2.7))
 for axis, row in zip(axes, rows, strict=True):
     draw(axis, SPLITS["train"]["image"][row], SPLITS["train"]["captions"][row][0])
 fig.suptitle("One picture, one sentence", x=0.01, ha="left", fontsize=12)
@@ -304,7 +304,7 @@ def facts(caption):
 
 
 # %% [markdown]
-# The lesson's own `facts`, and both sentences once more.
+# Both sentences once more, by facts:
 
 
 # %% tags=["demo", "nbval-check-output"]
@@ -347,7 +347,7 @@ for said in (
 #    numbers; without the root, large scores would leave no gradient). Its softmax over the places gives weights $a_{t,s}$, and
 #    from the state and the context $\sum_s a_{t,s} v_s$ comes the next word.
 #
-# Lesson 12 has the rest: teacher forcing, a loss that leaves padding out, greedy decoding. Words first.
+# Lesson 12 has the rest: teacher forcing, a loss that leaves padding out, greedy decoding.
 
 # %% tags=["demo"]
 WORDS = sorted({word for caption in first_captions for word in caption.split()})
@@ -459,14 +459,14 @@ for row in [*np.flatnonzero(correct)[:2], *np.flatnonzero(~correct)[:2]]:
         print("       it shows", test["captions"][row][0])
 
 # %% tags=["demo", "nbval-check-output"]
-print("network, true captions, over 80 of 100:", bool(correct.mean() > 0.8))
+# 20 seeds: .87 to .99 (18 of them .94 and more).
+print("network, true captions, over 70 of 100:", bool(correct.mean() > 0.7))
 print(f"nearest picture: {by_pixels:.2f}")
 
 # %% [markdown]
 # ### All words at once
 #
-# Is the decoder needed? A plain classifier can have twelve answers, one for each place in the sentence, and
-# choose all of them at once from the same grid.
+# Is the decoder needed? A plain classifier can choose all twelve words at once from the same grid.
 
 # %% tags=["demo"]
 keras.utils.set_random_seed(0)
@@ -479,6 +479,7 @@ chosen = at_once.predict(test["image"], verbose=0).argmax(axis=-1)
 at_once_right = is_true([decode(row) for row in chosen], test["captions"])
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: .64 to .75, and .22 or more behind.
 print("all words at once, true captions, over 50 of 100:", bool(at_once_right.mean() > 0.5))
 print("fewer than word by word:", bool(at_once_right.mean() < correct.mean()))
 
@@ -697,6 +698,7 @@ def describe_with_beam(images, width=3):
 # %% tags=["demo", "nbval-check-output"]
 with_beam = is_true(describe_with_beam(test["image"][:200]), test["captions"][:200])
 gain = with_beam.mean() - correct[:200].mean()
+# 20 seeds: .000 to +.005.
 print("true captions with a beam, less than .03 more or fewer:", bool(abs(gain) < 0.03))
 
 # %% [markdown]
@@ -856,7 +858,8 @@ print(
 )
 
 # %% tags=["demo", "nbval-check-output"]
-print("on the named thing, over 3 times chance:", bool(np.mean(own) > 3 * chance))
+# 20 seeds: .26 to .88 (3.1 to 11 times chance) and 0 to .002.
+print("on the named thing, over 2 times chance:", bool(np.mean(own) > 2 * chance))
 print("on the other thing, under chance:", bool(np.mean(other) < chance))
 
 # %% [markdown]
@@ -889,7 +892,7 @@ PLANTED = has["boat"] | has["tent"]
 
 def draw_pairs(rows, captions, title, alt):
     """Scenes on their usual ground (above) and on another (below), with captions."""
-    fig, axes = plt.subplots(2, len(rows), figsize=(6.4, 4.9))
+    fig, axes = plt.subplots(2, len(rows), figsize=(6.4, 4.6))
     for axes_row, split, texts in zip(axes, (test, swapped), captions, strict=True):
         for axis, row in zip(axes_row, rows, strict=True):
             good = is_true([texts[row]], [split["captions"][row]])[0]
@@ -912,16 +915,17 @@ draw_pairs(
 )
 
 # %% tags=["demo", "nbval-check-output"]
+# 20 seeds: .91 to .99, 0 to .02, and .79 to 1.00.
 true_swapped = is_true(said_swapped, swapped["captions"])
 print(
-    "usual ground, boats and tents, true captions, over 80 of 100:",
-    bool(correct[PLANTED].mean() > 0.8),
+    "usual ground, boats and tents, true captions, over 70 of 100:",
+    bool(correct[PLANTED].mean() > 0.7),
 )
 print(
     "swapped, boats and tents, true captions, under 10 of 100:",
     bool(true_swapped[PLANTED].mean() < 0.1),
 )
-print("swapped, balls and boxes alone, over 80 of 100:", bool(true_swapped[~PLANTED].mean() > 0.8))
+print("swapped, balls and boxes alone, over 60 of 100:", bool(true_swapped[~PLANTED].mean() > 0.6))
 
 # %% [markdown]
 # The same network, the same boats. It never had to learn the hull, because the water told. And it *looks at the boat*: but a
@@ -1104,7 +1108,7 @@ for n, m, size in [(1, 1, (4, 4)), (7, 3, (6, 5)), (3, 5, (4, 8))]:
     images, grounds = rng.random((n, *size, 3)), rng.random((m, *size, 3))
     masks = rng.integers(0, 3, (n, *size, 1)).astype("uint8")
     which, names = rng.integers(0, m, n), [f"ground{j}" for j in range(m)]
-    captions = [f"a red box {i} left of a white boat on sand" for i in range(n)]
+    captions = [f"a red box {i} left of a white boat on place{i}" for i in range(n)]
     given = [images, masks, grounds, captions]
     kept = [images.copy(), masks.copy(), grounds.copy(), list(captions)]
     pasted, texts = paste(images, masks, captions, grounds, names, which)
@@ -1163,8 +1167,7 @@ def paste(images, masks, captions, grounds, names, which):
 
 
 # %% [markdown]
-# The same network learns on, for two more epochs, with each training scene on a random ground. **What will it cost** on the
-# usual test?
+# Two more epochs, each training scene on a random ground. **What will it cost** on the usual test?
 
 # %% tags=["demo"]
 empty = load_scenes("empty")
@@ -1217,13 +1220,14 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 repaired = [is_true(a, s["captions"]) for a, s in zip(said_repaired, (test, swapped))]
+# 20 seeds: .98 to 1.00, .03 to .19, .73 to .97, and a change of .01 to .10.
 print("flips before, boats and tents, over 90 of 100:", bool(rates[0, 0] > 0.9))
-print("flips after, under 30 of 100:", bool(rates[1, 0] < 0.3))
-print("true captions after, boats and tents on the other ground, over 70 of 100:",
-      bool(repaired[1][PLANTED].mean() > 0.7))  # fmt: skip
+print("flips after, under 40 of 100:", bool(rates[1, 0] < 0.4))
+print("true captions after, boats and tents on the other ground, over 50 of 100:",
+      bool(repaired[1][PLANTED].mean() > 0.5))  # fmt: skip
 print(
-    "usual test changes by less than 10 of 100:",
-    bool(abs(repaired[0].mean() - correct.mean()) < 0.1),
+    "usual test changes by less than 20 of 100:",
+    bool(abs(repaired[0].mean() - correct.mean()) < 0.2),
 )
 
 # %% [markdown]
@@ -1245,16 +1249,21 @@ for ground, name in enumerate(GROUNDS):
     print(f"{name:6}", Counter(texts).most_common(2))
 
 # %% tags=["demo", "nbval-check-output"]
-usual = (train["things"][train["ground"] == 0] == 3).sum() / (
-    train["things"][train["ground"] == 0] >= 0
-).sum()
-claimed = np.mean(["boat" in said_empty[row].split() for row in np.flatnonzero(on_water)])
-print(f"of the things on water in training, boats: {usual:.2f}")
-print("of empty water, says boat, over 80 of 100:", bool(claimed > 0.8))
+lying = train["things"][(train["ground"] == 0)]
+print(f"of the things on water in training, boats: {(lying == 3).sum() / (lying >= 0).sum():.2f}")
+named = [" ".join(w for w in text.split() if w in NAMES) for text in said_empty]
+print(
+    "names things on over 90 of 100 empty grounds:",
+    bool(np.mean([name != "" for name in named]) > 0.9),
+)
+same = Counter(np.array(named)[on_water].tolist()).most_common(1)[0][1] / on_water.sum()
+# 20 seeds: always a thing; .68 to 1.00 the same, 18 of 20 times the boat.
+print("on over 50 of 100 empty waters the same thing:", bool(same > 0.5))
 
 # %% [markdown]
-# Boats were four in ten of what lay on water; of empty water the network says *boat* nearly always. Where it sees nothing it takes
-# the most probable word, and a plurality in the data becomes a certainty in the captions: **bias is amplified.**
+# Boats were four in ten of what lay on water, balls and boxes the rest. Of empty water the network mostly names one and the same,
+# as a rule the boat. (A few random starts settle on another thing.) Where it sees nothing it takes the most probable word, and a
+# plurality in the data becomes a certainty in the captions: **bias is amplified.**
 #
 # Now put a person in the boat's place. Captions of kitchens name more women, captions of snowboards more men; and
 # networks wrote *woman* or *man* by the kitchen or the snowboard more often still, even where the person was hardly to be seen. Our
@@ -1272,7 +1281,8 @@ for row in range(3):
 # %% tags=["demo", "nbval-check-output"]
 print("purple balls in training:", sum("purple ball" in caption for caption in first_captions))
 named = np.mean(["purple ball" in text for text in said_new_pair])
-print("names the purple ball, under 20 of 100:", bool(named < 0.2))
+# 20 seeds: 0 to .26; fluent 1.00.
+print("names the purple ball, under 60 of 100:", bool(named < 0.6))
 print("fluent: fits the pattern, over 90 of 100:",
       bool(np.mean([bool(PATTERN.fullmatch(text)) for text in said_new_pair]) > 0.9))  # fmt: skip
 
