@@ -182,6 +182,8 @@ class Zygote:
         )
         other.close()
         self._is_ready = False
+        # Known by its socket before the process around it has ended too.
+        self._is_lost = False
 
     def ready(self) -> None:
         """Wait for the imports.
@@ -225,6 +227,7 @@ class Zygote:
         try:
             return self._spawn(ends, files, limits, timeout)
         except OSError as error:
+            self._is_lost = True
             raise WorkplaceLostError from error
         finally:
             for end in ends:
@@ -252,11 +255,13 @@ class Zygote:
         """Kill a child and everything that it has started."""
         with self.lock, suppress(OSError):
             self.control.send(json.dumps({"do": "end", "id": number}).encode())
-            self.control.recv(65536)
+            if self.control.recv(65536):
+                return
+        self._is_lost = True
 
     def alive(self) -> bool:
         """Whether it still runs."""
-        return self.process.poll() is None
+        return not self._is_lost and self.process.poll() is None
 
     def ended_by_signal(self) -> bool:
         """Whether something has killed it; bubblewrap reports a killed child as 128 and more."""

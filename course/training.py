@@ -57,8 +57,8 @@ def make_train_step(
         with tf.GradientTape() as tape:
             predicted = tf.cast(model(x, training=True), tf.float32)
             value = tf.reduce_mean(loss(y, predicted))
-            scaled = optimizer.scale_loss(value)
-        gradients = tape.gradient(scaled, model.trainable_variables)
+            scaled_loss = optimizer.scale_loss(value)
+        gradients = tape.gradient(scaled_loss, model.trainable_variables)
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return value
 
