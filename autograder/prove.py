@@ -167,12 +167,10 @@ def prove(
         for variant in variants(lesson)
         if variant.kind in kinds
     ]
-    work += [
-        (variant, notebook, archive(folder))
-        for folder in own
-        for name, notebook in notebooks(folder).items()
-        for variant in plain_variants(name, notebook)
-    ]
+    for folder in own:
+        files = archive(folder)
+        for name, notebook in notebooks(folder).items():
+            work += [(variant, notebook, files) for variant in plain_variants(name, notebook)]
     proofs: dict[int, Proof] = {}
     # The sandbox is not needed for an author's own cells, but they should meet it here first.
     workplace = shared_workplace(isolation_problem() is None)

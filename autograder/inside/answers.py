@@ -90,7 +90,7 @@ class AnswersSide:
 
     def _kinds(self, names: list[str]) -> dict:
         values = {name: self.shell.names.get(name, MISSING) for name in names}
-        return {name: {"kind": _kind(value)} | describe(value) for name, value in values.items()}
+        return {name: _described(value) for name, value in values.items()}
 
     def _get(self, name: str) -> dict:
         return {"value": self.shell.names[name]}
@@ -150,6 +150,11 @@ def _kind(value: Any) -> str:
     if _is_model(value):
         return "value"
     return "function" if callable(value) else "value"
+
+
+def _described(value: Any) -> dict:
+    kind = _kind(value)
+    return {"kind": kind} | (describe(value) if kind == "function" else {})
 
 
 def _is_model(value: Any) -> bool:

@@ -3,6 +3,7 @@
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.tests import create_grade_cell, create_solution_cell
 
 from autograder import sandbox
 from autograder.examine import examine
@@ -23,18 +24,10 @@ def grade(workplace):
     def run(answer, test, right=None, timeout=20):
         """Whether an answer passes a test, and with which message it fails."""
 
-        def cell(name, source, **kind):
-            made = new_code_cell(source)
-            made.metadata["nbgrader"] = {
-                "grade_id": name, "schema_version": 3, "locked": False, "task": False,
-                "solution": False, "grade": False, **kind,
-            }  # fmt: skip
-            return made
-
         cells = [
             new_code_cell(SETUP),
-            cell("answer", right or answer, solution=True),
-            cell("test", test, grade=True, points=1),
+            create_solution_cell(right or answer, "code", "answer"),
+            create_grade_cell(test, "code", "test", 1),
         ]
         notebook = nbformat.from_dict(new_notebook(cells=cells))
         examination = examine(notebook, {"answer": answer}, workplace, timeout=timeout)

@@ -6,6 +6,7 @@ import sys
 
 import nbformat
 import pytest
+from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, create_solution_cell
 
 from autograder.errors import CourseError
 from autograder.grade import Grading
@@ -232,31 +233,18 @@ def test_an_instructors_own_assignment(toy):
     folder.mkdir()
     (folder / "helper.py").write_text("def triple(x):\n    return 3 * x\n")
 
-    def graded(name, **kind):
-        base = {
-            "grade": False, "solution": False, "locked": False, "task": False,
-            "schema_version": 3, "cell_type": "code",
-        }  # fmt: skip
-        return {"nbgrader": base | {"grade_id": name} | kind}
-
     v4 = nbformat.v4
     notebook = v4.new_notebook(
         metadata={"kernelspec": {"name": "python3", "display_name": "P", "language": "python"}},
         cells=[
             v4.new_code_cell("from helper import triple"),
-            v4.new_code_cell(
-                "### BEGIN SOLUTION\nx = triple(4)\n### END SOLUTION",
-                metadata=graded("x", solution=True),
+            create_solution_cell(
+                "### BEGIN SOLUTION\nx = triple(4)\n### END SOLUTION", "code", "x"
             ),
-            v4.new_code_cell(
-                "assert x == 12", metadata=graded("x_test", grade=True, locked=True, points=3)
-            ),
-            v4.new_code_cell("1.5", metadata=graded("part", grade=True, locked=True, points=2)),
-            v4.new_code_cell("'a'", metadata=graded("text", grade=True, locked=True, points=2)),
-            v4.new_markdown_cell(
-                "Because.",
-                metadata=graded("why", grade=True, solution=True, points=5, cell_type="markdown"),
-            ),
+            create_grade_cell("assert x == 12", "code", "x_test", 3),
+            create_grade_cell("1.5", "code", "part", 2),
+            create_grade_cell("'a'", "code", "text", 2),
+            create_grade_and_solution_cell("Because.", "markdown", "why", 5),
         ],
     )
     nbformat.write(notebook, folder / "own.ipynb")

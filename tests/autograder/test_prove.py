@@ -5,6 +5,7 @@ import json
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from nbgrader.tests import create_grade_cell, create_solution_cell
 from typer.testing import CliRunner
 
 from autograder.cli import app
@@ -29,10 +30,15 @@ def proofs_after(toy_lesson):
 def test_every_variant_is_proven(proofs_after):
     proofs = proofs_after()
     assert list(proofs) == [
-        "reference", "blank",
-        "add misconception 1", "add misconception 2", "add alternative 1",
-        "names misconception 1", "names misconception 2", "names alternative 1",
-    ]  # fmt: skip
+        "reference",
+        "blank",
+        "add misconception 1",
+        "add misconception 2",
+        "add alternative 1",
+        "names misconception 1",
+        "names misconception 2",
+        "names alternative 1",
+    ]
     assert all(proof.holds for proof in proofs.values()), proofs
     assert proofs["reference"].score == 4
     assert proofs["blank"].score == 0
@@ -69,26 +75,23 @@ def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
 
 @pytest.mark.slow
 def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
-    def cell(name, source, **kind):
-        made = new_code_cell(source)
-        made.metadata["nbgrader"] = {
-            "grade_id": name, "schema_version": 3, "locked": False, "task": False,
-            "solution": False, "grade": False, **kind,
-        }  # fmt: skip
-        return made
-
     folder = toy / "solutions" / "own"
     folder.mkdir()
     (folder / "helper.py").write_text("def triple(x):\n    return 3 * x\n")
     cells = [
         new_code_cell("from helper import triple"),
-        cell("nine", "### BEGIN SOLUTION\nnine = triple(3)\n### END SOLUTION", solution=True),
-        cell("nine_test", "assert nine == 9", grade=True, points=1),
-        cell("stack", "class Stack:\n    ### BEGIN SOLUTION\n    size = 0\n    ### END SOLUTION",
-             solution=True),
-        cell("stack_test", "assert Stack().size == 0", grade=True, points=1),
-        cell("anything_test", "assert True", grade=True, points=1),
-    ]  # fmt: skip
+        create_solution_cell(
+            "### BEGIN SOLUTION\nnine = triple(3)\n### END SOLUTION", "code", "nine"
+        ),
+        create_grade_cell("assert nine == 9", "code", "nine_test", 1),
+        create_solution_cell(
+            "class Stack:\n    ### BEGIN SOLUTION\n    size = 0\n    ### END SOLUTION",
+            "code",
+            "stack",
+        ),
+        create_grade_cell("assert Stack().size == 0", "code", "stack_test", 1),
+        create_grade_cell("assert True", "code", "anything_test", 1),
+    ]
     nbformat.write(new_notebook(cells=cells), folder / "own.ipynb")
     monkeypatch.chdir(toy)
     done = CliRunner().invoke(app, ["prove", "own", "--json"])
