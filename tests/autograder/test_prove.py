@@ -30,15 +30,10 @@ def proofs_after(toy_lesson):
 def test_every_variant_is_proven(proofs_after):
     proofs = proofs_after()
     assert list(proofs) == [
-        "reference",
-        "blank",
-        "add misconception 1",
-        "add misconception 2",
-        "add alternative 1",
-        "names misconception 1",
-        "names misconception 2",
-        "names alternative 1",
-    ]
+        "reference", "blank",
+        "add misconception 1", "add misconception 2", "add alternative 1",
+        "names misconception 1", "names misconception 2", "names alternative 1",
+    ]  # fmt: skip
     assert all(proof.holds for proof in proofs.values()), proofs
     assert proofs["reference"].score == 4
     assert proofs["blank"].score == 0
