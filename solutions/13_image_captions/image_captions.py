@@ -1167,7 +1167,7 @@ def paste(images, masks, captions, grounds, names, which):
 
 
 # %% [markdown]
-# Two more epochs, each training scene on a random ground. **What will it cost** on the usual test?
+# The same network now learns for two more epochs, each training scene on a random ground. **What will it cost** on the usual test?
 
 # %% tags=["demo"]
 empty = load_scenes("empty")
