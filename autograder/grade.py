@@ -26,6 +26,7 @@ from autograder.executors import dask, default_workers, local
 from autograder.files import archive, assignment_files
 from autograder.instructor import without_outputs
 from autograder.intake import Intake, read_answers, read_timestamp
+from autograder.interrupts import interrupts_later
 from autograder.lesson import is_source, read_lesson, source_path
 from autograder.nbgrader_settings import COURSE_ID, class_dir, gradebook_url
 from autograder.rebuild import grade_id, groups, stubs
@@ -203,7 +204,8 @@ class Grading:
                 yield result
         if todo:
             with self._alone():
-                self._register()
+                with interrupts_later():
+                    self._register()
                 yield from self._grade_all(todo)
 
     @contextmanager
@@ -275,7 +277,9 @@ class Grading:
                 if not running:
                     return
                 for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    yield self._finish(running.pop(future), future)
+                    with interrupts_later():
+                        result = self._finish(running.pop(future), future)
+                    yield result
 
     def _known_mistakes(self) -> Signatures:
         if not is_source(source_path(self.source)) or not source_path(self.source).is_file():

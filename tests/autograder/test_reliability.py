@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 from nbgrader.api import Gradebook
+from nbgrader.apps.api import NbGraderAPI
 
 from autograder.grade import Grading
 from autograder.sandbox import bubblewrap, isolation_problem
@@ -150,6 +151,25 @@ def test_interrupted_grading_ends_at_once_and_goes_on(toy, hand_in):
     assert 0 < done < 30
     lines, _ = start_grading(toy).communicate(timeout=300)
     assert [json.loads(line)["score"] for line in lines.splitlines()] == [4] * 30
+
+
+def test_an_interrupt_while_nbgrader_writes_takes_effect_afterwards(toy, hand_in, monkeypatch):
+    for number in range(3):
+        hand_in(f"s{number}", **RIGHT)
+    written = NbGraderAPI.autograde
+
+    def interrupted(*words, **options):
+        signal.raise_signal(signal.SIGINT)
+        return written(*words, **options)
+
+    monkeypatch.setattr(NbGraderAPI, "autograde", interrupted)
+    grading = Grading(toy, ASSIGNMENT, trust_submissions=not ISOLATED, workers=1)
+    with pytest.raises(KeyboardInterrupt):
+        list(grading.grade(grading.students()))
+    assert [(result.status, result.score) for result in grading.results()] == [("graded", 4)]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    monkeypatch.undo()
+    assert [result.score for result in grading.grade(grading.students())] == [4] * 3
 
 
 @pytest.mark.skipif(bubblewrap() is None or not ISOLATED, reason="a small disk needs bubblewrap")
