@@ -77,7 +77,7 @@ def configure(
     root = Path(root).resolve()
     classes = class_folder or class_dir(root)
     classes.mkdir(parents=True, exist_ok=True)
-    _find_alembic()
+    find_alembic()
 
     # nbgrader joins each step's directory to the root, and an absolute path stays as it is.
     c.CourseDirectory.root = str(root)
@@ -124,7 +124,7 @@ def configure(
     return c
 
 
-def _find_alembic() -> None:
+def find_alembic() -> None:
     """nbgrader calls `alembic` by name, and it stands beside this Python, in the PATH or not."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):

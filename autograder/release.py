@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import tempfile
 import warnings
 from pathlib import Path
 
+from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.errors import CourseError
-from autograder.nbgrader_settings import configure
+from autograder.nbgrader_settings import COURSE_ID, configure, find_alembic
 
 
 def nbgrader_api(
@@ -37,6 +39,19 @@ def succeed(result: dict, doing: str) -> None:
         raise CourseError(f"{doing} failed:\n{report.strip()[-4000:]}")
 
 
+@functools.cache
+def empty_gradebook() -> bytes:
+    """The file of a gradebook that knows of no assignment.
+
+    nbgrader takes three seconds to make one, since it asks alembic for the tables' version.
+    """
+    find_alembic()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "gradebook.db"
+        Gradebook(f"sqlite:///{path}", COURSE_ID).close()
+        return path.read_bytes()
+
+
 def release_notebook(root: Path, assignment: str, release: Path | None = None) -> None:
     """Write an assignment's student version, as ``nbgrader generate_assignment`` does.
 
@@ -52,5 +67,7 @@ def release_notebook(root: Path, assignment: str, release: Path | None = None) -
         CourseError: nbgrader refused.
     """
     with tempfile.TemporaryDirectory() as folder:
-        api = nbgrader_api(root, Path(folder), release)
+        stand_in = Path(folder) / "gradebook.db"
+        stand_in.write_bytes(empty_gradebook())
+        api = nbgrader_api(root, Path(folder), release, gradebook=f"sqlite:///{stand_in}")
         succeed(api.generate_assignment(assignment, force=True), f"releasing {assignment}")

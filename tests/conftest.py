@@ -36,9 +36,13 @@ def built_toy(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def toy(built_toy, tmp_path) -> Path:
-    """The root of a built course of one's own."""
+    """The root of a built course of one's own, its gradebook made and empty."""
+    from autograder.release import empty_gradebook
+
     root = tmp_path / "course"
     shutil.copytree(built_toy, root)
+    (root / "class").mkdir()
+    (root / "class" / "gradebook.db").write_bytes(empty_gradebook())
     return root
 
 

@@ -129,6 +129,7 @@ def database():
 
 
 def test_a_gradebook_in_postgresql(toy, small_class, database):
+    (toy / "class" / "gradebook.db").unlink()
     results = list(grading(toy, gradebook=database).grade(list(small_class)))
     assert {result.student: result.score for result in results} == small_class
     assert not (toy / "class" / "gradebook.db").exists()
