@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -20,6 +20,9 @@ from rich.progress import (
 )
 
 from autograder.errors import CourseError
+
+if TYPE_CHECKING:
+    from autograder.lesson import Lesson
 
 app = typer.Typer(
     help="Build lessons, prove their tests, grade submissions, report.",
@@ -63,31 +66,30 @@ def progress() -> Progress:
     )
 
 
-def _lessons(names: list[str] | None):
+def _lessons(names: list[str] | None) -> list[Lesson]:
+    lessons, own = _assignments(names)
+    if own:
+        raise CourseError(f"{own[0].name} is no lesson: it has no source to build it from.")
+    return lessons
+
+
+def _assignments(names: list[str] | None) -> tuple[list[Lesson], list[Path]]:
+    """The lessons of these names, or all; and the folders of notebooks without a source."""
     from autograder.lesson import all_lessons, lesson_folders, read_lesson
 
     root = course_root()
     if not names:
-        return all_lessons(root)
+        return all_lessons(root), []
     known = {folder.name: folder for folder in lesson_folders(root)}
-    for name in names:
-        if Path(name).name not in known:
+    lessons, own = [], []
+    for name in (Path(name).name for name in names):
+        if name in known:
+            lessons.append(read_lesson(known[name]))
+        elif any((root / "solutions" / name).glob("*.ipynb")):
+            own.append(root / "solutions" / name)
+        else:
             raise CourseError(f"There is no lesson {name!r}. Lessons are: {', '.join(known)}.")
-    return [read_lesson(known[Path(name).name]) for name in names]
-
-
-def _own_assignments(names: list[str] | None) -> dict[str, Path]:
-    """Those of the names that are folders of notebooks without a lesson's source, by name."""
-    from autograder.lesson import lesson_folders
-
-    root = course_root()
-    lessons = {folder.name for folder in lesson_folders(root)}
-    folders = {Path(name).name: root / "solutions" / Path(name).name for name in names or ()}
-    return {
-        name: folder
-        for name, folder in folders.items()
-        if name not in lessons and any(folder.glob("*.ipynb"))
-    }
+    return lessons, own
 
 
 @app.command()
@@ -139,16 +141,13 @@ def prove(
 
     Of an assignment that was not made here: against the instructor's own answers and blank ones.
     """
-    from autograder.prove import notebooks, variants
+    from autograder.prove import plan
     from autograder.prove import prove as run_proofs
 
-    own = _own_assignments(names)
-    rest = [name for name in names or () if Path(name).name not in own]
-    lessons = [] if names and not rest else _lessons(rest)
-    total = sum(1 for lesson in lessons for _ in variants(lesson))
-    total += sum(2 * len(notebooks(folder)) for folder in own.values())
+    lessons, own = _assignments(names)
+    work = plan(lessons, own)
     with progress() as bar:
-        task = bar.add_task("Proving", total=total)
+        task = bar.add_task("Proving", total=len(work))
 
         def report(proof) -> None:
             bar.advance(task)
@@ -158,7 +157,7 @@ def prove(
                         f"{proof.lesson} · {proof.variant}: {problem}", markup=False, soft_wrap=True
                     )
 
-        proofs = run_proofs(lessons, workers, report, own=list(own.values()))
+        proofs = run_proofs(work, workers, report)
     if as_json:
         for proof in proofs:
             print(json.dumps(proof.to_json()))

@@ -69,6 +69,15 @@ class Proof:
         return asdict(self) | {"holds": self.holds}
 
 
+@dataclass(frozen=True)
+class Work:
+    """A variant, the notebook that it belongs into, and an archive of the files beside that."""
+
+    variant: Variant
+    instructor: NotebookNode
+    files: bytes
+
+
 def variants(lesson: Lesson) -> Iterator[Variant]:
     """Every variant of a lesson's answers that must be proven."""
     instructor = make_instructor_notebook(lesson)
@@ -85,20 +94,34 @@ def variants(lesson: Lesson) -> Iterator[Variant]:
                 )
 
 
-def notebooks(folder: Path) -> dict[str, NotebookNode]:
-    """The notebooks of an assignment that was not made here, by the name of their proofs."""
+def plan(
+    lessons: Sequence[Lesson], own: Sequence[Path] = (), kinds: Set[str] = KINDS
+) -> list[Work]:
+    """What is to be run, in the order of the lessons' cells.
+
+    Args:
+        lessons: the lessons.
+        own: folders of assignments that were not made here.
+        kinds: which kinds of variants of the lessons.
+    """
+    planned = [
+        Work(variant, instructor, b"")
+        for lesson in lessons
+        for instructor in [make_instructor_notebook(lesson)]
+        for variant in variants(lesson)
+        if variant.kind in kinds
+    ]
+    return planned + [each for folder in own for each in _plain_work(folder)]
+
+
+def _plain_work(folder: Path) -> Iterator[Work]:
+    files = archive(folder)
     paths = sorted(folder.glob("*.ipynb"))
-    several = len(paths) > 1
-    return {
-        f"{folder.name}/{path.stem}" if several else folder.name: nbformat.read(path, as_version=4)
-        for path in paths
-    }
-
-
-def plain_variants(name: str, instructor: NotebookNode) -> Iterator[Variant]:
-    """What can be tried of a notebook that was not made here."""
-    yield Variant(name, REFERENCE, references(instructor))
-    yield Variant(name, BLANK, stubs(instructor))
+    for path in paths:
+        name = f"{folder.name}/{path.stem}" if len(paths) > 1 else folder.name
+        instructor = nbformat.read(path, as_version=4)
+        for kind, answers in ((REFERENCE, references(instructor)), (BLANK, stubs(instructor))):
+            yield Work(Variant(name, kind, answers), instructor, files)
 
 
 def judge(variant: Variant, examination: Examination) -> Proof:
@@ -143,39 +166,25 @@ def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) 
 
 
 def prove(
-    lessons: list[Lesson],
+    work: Sequence[Work],
     workers: int = 2,
     on_proof: Callable[[Proof], None] | None = None,
-    kinds: Set[str] = KINDS,
-    own: Sequence[Path] = (),
 ) -> list[Proof]:
-    """Run every variant of every lesson, several at a time.
+    """Run every variant, several at a time.
 
     Args:
-        lessons: the lessons.
+        work: what to run, from ``plan``.
         workers: how many notebooks run at the same time.
         on_proof: called with each outcome as it comes.
-        kinds: which kinds of variants to run.
-        own: folders of assignments that were not made here.
 
     Returns:
-        The outcomes, in the order of the lessons' cells.
+        The outcomes, in the order of ``work``.
     """
-    work = [
-        (variant, make_instructor_notebook(lesson), b"")
-        for lesson in lessons
-        for variant in variants(lesson)
-        if variant.kind in kinds
-    ]
-    for folder in own:
-        files = archive(folder)
-        for name, notebook in notebooks(folder).items():
-            work += [(variant, notebook, files) for variant in plain_variants(name, notebook)]
     proofs: dict[int, Proof] = {}
     # The sandbox is not needed for an author's own cells, but they should meet it here first.
     workplace = shared_workplace(isolation_problem() is None)
     with ThreadPoolExecutor(workers) as pool:
-        futures = {pool.submit(_prove, *job, workplace): index for index, job in enumerate(work)}
+        futures = {pool.submit(_prove, each, workplace): index for index, each in enumerate(work)}
         for future in as_completed(futures):
             proof = proofs[futures[future]] = future.result()
             if on_proof:
@@ -183,5 +192,7 @@ def prove(
     return [proofs[index] for index in range(len(work))]
 
 
-def _prove(variant: Variant, instructor: NotebookNode, files: bytes, workplace: Workplace) -> Proof:
-    return judge(variant, examine(instructor, variant.answers, workplace, files, CELL_TIMEOUT))
+def _prove(work: Work, workplace: Workplace) -> Proof:
+    answers = work.variant.answers
+    outcome = examine(work.instructor, answers, workplace, work.files, CELL_TIMEOUT)
+    return judge(work.variant, outcome)

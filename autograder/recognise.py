@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 
 from autograder.examine import Examination
 from autograder.lesson import Lesson
-from autograder.prove import Proof, prove
+from autograder.prove import Proof, plan, prove
 from autograder.rebuild import grade_id, groups
 
 # By exercise and by the messages of its failing tests, what the mistake is.
@@ -33,7 +33,7 @@ def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
         return json.loads(cache.read_text())
     known: Signatures = {exercise.name: {} for exercise in lesson.exercises}
     ambiguous = set()
-    for proof in prove([lesson], workers, kinds={"misconception"}):
+    for proof in prove(plan([lesson], kinds={"misconception"}), workers):
         exercise = proof.variant.partition(" ")[0]
         signature = _signature(_own_messages(lesson, exercise, proof))
         if signature in known[exercise]:

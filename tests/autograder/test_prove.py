@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from autograder.cli import app
 from autograder.lesson import read_lesson
-from autograder.prove import prove
+from autograder.prove import plan, prove
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def proofs_after(toy_lesson):
         assert old in text
         toy_lesson.source.write_text(text.replace(old, new, 1) if old else text)
         lesson = read_lesson(toy_lesson.folder)
-        return {proof.variant: proof for proof in prove([lesson], workers=2)}
+        return {proof.variant: proof for proof in prove(plan([lesson]), workers=2)}
 
     return run
 
