@@ -457,7 +457,8 @@ assert [blamed[0, 0], *blamed[1]] == [1, 2, 0], (
 # Hidden tests: random networks and rows of other sizes, one row alone, all columns or one.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(5)
-for n, d, count in [(40, 6, 2), (1, 9, 3), (25, 4, 4), (8, 12, 1), (30, 40, 9)]:
+# A partition of few columns comes out sorted on many machines, one of 900 on none.
+for n, d, count in [(40, 6, 2), (1, 9, 3), (25, 4, 4), (8, 12, 1), (30, 40, 9), (20, 900, 300)]:
     inputs = keras.Input((d,))
     code = layers.Dense(2, activation="tanh")(inputs)
     some = keras.Model(inputs, layers.Dense(d, dtype="float32")(code))
@@ -475,7 +476,7 @@ for n, d, count in [(40, 6, 2), (1, 9, 3), (25, 4, 4), (8, 12, 1), (30, 40, 9)]:
     want = np.argsort(-squares, axis=1)[:, :count]
     same = np.take_along_axis(squares, blamed.astype(int), 1)
     assert np.allclose(same, np.take_along_axis(squares, want, 1), rtol=1e-2, atol=1e-4), (
-        f"{case}: for row 0 expected columns {want[0].tolist()}, got {blamed[0].tolist()}: largest squared difference first."
+        f"{case}: for row 0 expected columns {want[0, :9].tolist()}, got {blamed[0, :9].tolist()}: largest squared difference first."
     )
 ### END HIDDEN TESTS
 
@@ -506,6 +507,13 @@ def score_and_blame(network, rows, count):
 def score_and_blame(network, rows, count):
     squares = (rows - np.asarray(network(rows))) ** 2
     return squares.mean(axis=1), np.argsort(squares, axis=1)[:, -count:]
+
+
+# %% tags=["misconception"]
+# The right columns are found and not put in order: a partition only separates the largest from the rest.
+def score_and_blame(network, rows, count):
+    squares = (rows - np.asarray(network(rows))) ** 2
+    return squares.mean(axis=1), np.argpartition(-squares, count - 1, axis=1)[:, :count]
 
 
 # %% tags=["misconception"]
