@@ -31,7 +31,7 @@
 # alone. How does it get from a picture to a sentence? And when it writes *boat*, has it seen a boat, or has it seen water?
 #
 # You will build such a network, watch where it looks for each word, and find that its excellent score hides a
-# mistake which it makes nearly every time. Then you will repair it. About 14 minutes to read and run, 80 with the five exercises.
+# mistake that it makes nearly every time. Then you will repair it. About 14 minutes to read and run, 80 with the five exercises.
 
 # %%
 import course
@@ -51,7 +51,7 @@ from course.training import Progress
 PAD, START, END = range(3)
 
 # %% [markdown]
-# These are the pictures of this lesson, each with its sentence.
+# These are the pictures of this lesson:
 
 # %% tags=["demo"]
 GROUNDS = ["water", "grass", "sand"]
@@ -93,14 +93,14 @@ plots.show(
 # %% [markdown]
 # ## A picture in, a sentence out
 #
-# Captions are read aloud to people who cannot see a picture; they make photographs searchable. Classification
-# (lesson 07) has a fixed list of answers. A sentence says how many things there are, and how they stand to each other. So
-# it is written word by word, as in translation (lesson 12), and only the sentence to be translated has become a picture.
+# Captions are read aloud to people who cannot see a picture, and they make photographs searchable. A classifier
+# (lesson 07) picks an answer from a fixed list. A sentence says how many things there are, and how they lie to each other. So
+# it is written word by word, as in translation (lesson 12), with a picture in place of the sentence to translate.
 #
-# **These scenes are drawn by rules, not photographed:** one or two things at a lake, 32 × 32 pixels. Two
-# annotators describe each. Of two things the first annotator begins with the left or upper one, the second with
-# the other. Real about it: a picture has several right captions, things vary in size, place, light and colour. Not
-# real: there are 4 things, 4 colours, 3 grounds, nothing is half hidden, and no annotator errs.
+# **These scenes are drawn by rules, not photographed:** one or two things (ball, box, tent, boat) in four colours, on
+# water, grass or sand, 32 × 32 pixels. Two invented annotators describe each. Of two things the first begins with the left or
+# upper one, the second with the other; we train on the first's. Real about it: a picture has several right captions, and things
+# vary in size, place and colour. Not real: so few words, nothing half hidden, and no annotator errs.
 
 # %% tags=["demo", "nbval-check-output"]
 train, test, swapped = (SPLITS[name] for name in ("train", "test", "test_swapped"))
@@ -122,51 +122,60 @@ from collections import Counter
 
 from sklearn.neighbors import NearestNeighbors
 
-first_captions = [two[0] for two in train["captions"]]
+first_captions = [pair[0] for pair in train["captions"]]
 commonest = Counter(first_captions).most_common(1)[0][0]
 finder = NearestNeighbors(n_neighbors=1).fit(train["image"].reshape(len(train["image"]), -1))
 nearest = finder.kneighbors(test["image"].reshape(len(test["image"]), -1))[1][:, 0]
 retrieved = [first_captions[row] for row in nearest]
 
 
-def share_right(captions, references):
-    """The share of captions that equal one of their references."""
-    return np.mean([caption in right for caption, right in zip(captions, references, strict=True)])
+def is_exact(captions, references):
+    """For each caption: does it equal one of its references?"""
+    return np.array([caption in right for caption, right in zip(captions, references, strict=True)])
 
 
 # %% tags=["demo", "nbval-check-output"]
-by_pixels = share_right(retrieved, test["captions"])
-print(f"commonest caption: {share_right([commonest] * 600, test['captions']):.2f}")
-print(f"nearest picture:   {by_pixels:.2f}")
-print("its ground is right:",
-      f"{np.mean([a.split()[-1] == b[0].split()[-1] for a, b in zip(retrieved, test['captions'])]):.2f}")  # fmt: skip
+by_pixels = is_exact(retrieved, test["captions"])
+print(f"commonest caption: {is_exact([commonest] * 600, test['captions']).mean():.2f}")
+print(f"nearest picture:   {by_pixels.mean():.2f}")
+print(f"   of one thing:   {by_pixels[~two].mean():.2f}")
+print(f"   of two things:  {by_pixels[two].mean():.2f}")
+last_words = [
+    [text.split()[-1], pair[0].split()[-1]] for text, pair in zip(retrieved, test["captions"])
+]
+print(f"   its ground:     {np.mean([one == other for one, other in last_words]):.2f}")
+known = [pair[0] in first_captions for pair in test["captions"]]
+print(f"test captions that stand in training: {np.mean(known):.2f}")
 
 # %% [markdown]
-# The ground it always gets right, since most pixels are ground. The whole sentence in one case of three: with two things
-# there are more combinations than 4,000 pictures can hold.
+# The ground it always gets right, since most pixels are ground. Nearly every test caption stands in training, so the right sentence
+# is there to be found. But pixels change when a thing has moved, and with two things it finds the sentence one time in six.
 
 # %% [markdown]
 # ## How right is a caption?
 #
-# Exact match is strict, and the same for one wrong word as for ten. N-grams, lesson 12's remedy, have a weakness
-# that captions bring out. Of these two sentences one is the first annotator's in other words, the other is false:
+# Exact match is the same for one wrong word as for ten. Counting n-grams (runs of n words), lesson 12's remedy, has a
+# weakness that captions bring out. Of these two sentences one says what the reference says, the other is false:
+
 
 # %% tags=["demo", "nbval-check-output"]
+def shared(one, other, n):
+    """How many runs of n words two sentences have in common."""
+    runs = [Counter(zip(*[text.split()[start:] for start in range(n)])) for text in (one, other)]
+    return (runs[0] & runs[1]).total()
+
+
 reference = "a red boat left of a white ball on water"
+print(f"{'the reference:':29}{reference}")
 for said in (
     "a white ball right of a red boat on water",
     "a red boat left of a black ball on water",
 ):
-    pieces = [
-        Counter(zip(*[text.split()[start:] for start in range(n)]))
-        for text in (said, reference)
-        for n in (1, 2)
-    ]
-    single, pairs = (pieces[0] & pieces[2]).total(), (pieces[1] & pieces[3]).total()
-    print(f"{single} of 10 words, {pairs} of 9 pairs:  {said}")
+    single, pairs = shared(said, reference, 1), shared(said, reference, 2)
+    print(f"{single} of 10 words, {pairs} of 9 pairs: {said}")
 
 # %% [markdown]
-# The same credit by words, and by pairs of words the true sentence even falls behind. A reader would compare what the
+# By words they are equal, and by pairs the true sentence even falls behind. A reader would compare what the
 # sentences *claim*. That can be computed: take a caption apart into facts, and compare sets of facts.
 #
 # ### Exercise 1: what a caption claims
@@ -311,10 +320,14 @@ def facts(caption):
 def parse(caption):
     """The lesson's own ``facts``."""
     match = PATTERN.fullmatch(caption)
-    one, relation, other, ground = match.groups() if match else [None] * 4
+    if match is None:
+        return set()
+    one, relation, other, ground = match.groups()
+    if relation is None:
+        return {one, f"on {ground}"}
     if relation in ("right of", "below"):
         one, relation, other = other, {"right of": "left of", "below": "above"}[relation], one
-    return {one, other, f"{one} {relation} {other}", f"on {ground}"} if relation else {one, ground}
+    return {one, other, f"{one} {relation} {other}", f"on {ground}"}
 
 
 def is_true(captions, references):
@@ -331,8 +344,7 @@ for said in (
 
 # %% [markdown]
 # A wrong colour costs two facts, since the relation was about a white ball. The field does the same with parsers for real
-# sentences (SPICE, 2016). From here on a caption is **true** if it claims what the
-# reference claims and nothing else, whichever annotator it resembles.
+# sentences (SPICE, 2016). From here on a caption is **true** if it claims what the reference claims and nothing else.
 
 # %% [markdown]
 # ## One network looks, another writes
@@ -342,12 +354,12 @@ for said in (
 # 1. **It looks.** Three convolutions turn 32 × 32 pixels into a grid of 8 × 8 places with 64 features each. Read row by row, the
 #    grid is a sequence of 64 vectors: what 64 words were to the translator. Each place is told its row and column, since
 #    attention does not know where a vector comes from, and *left of* is about where.
-# 2. **It writes.** A GRU (lesson 10) starts from the mean of all places and reads the words so far. At step $t$ its state makes a query
-#    $q_t$; each place $s$ has a key $k_s$ and its features $v_s$ as value. The score is $q_t \cdot k_s / \sqrt{64}$ (keys have 64
-#    numbers; without the root, large scores would leave no gradient). Its softmax over the places gives weights $a_{t,s}$, and
-#    from the state and the context $\sum_s a_{t,s} v_s$ comes the next word.
+# 2. **It writes.** A GRU (lesson 10) starts from the mean of all places and reads the words so far. At step $t$ its state becomes
+#    a query $q_t$; of each place $s$ a layer makes a key $k_s$, and its features are the value $v_s$. The score is
+#    $q_t \cdot k_s / \sqrt{64}$ (keys have 64 numbers; without the root, large scores would leave no gradient). Its softmax over
+#    the places gives weights $a_{t,s}$, and from the state and the context $\sum_s a_{t,s} v_s$ comes the next word.
 #
-# Lesson 12 has the rest: teacher forcing, a loss that leaves padding out, greedy decoding.
+# Lesson 12 has the rest: teacher forcing, a loss that leaves padding out, greedy decoding. First, sentences become numbers:
 
 # %% tags=["demo"]
 WORDS = sorted({word for caption in first_captions for word in caption.split()})
@@ -372,6 +384,9 @@ def decode(row):
 
 print(len(WORDS), "words:", " ".join(WORDS))
 
+# %% [markdown]
+# The looker, with row and column as two more features of each place:
+
 # %% tags=["demo"]
 UNITS = 64
 
@@ -391,6 +406,10 @@ def make_looker():
     at = np.stack(np.mgrid[-1:1:8j, -1:1:8j], axis=-1).reshape(1, 64, 2).astype("float32")
     where = ops.zeros_like(grid[..., :2]) + at
     return keras.Model(image, layers.Concatenate()([grid, where]))
+
+
+# %% [markdown]
+# The writer. Keras's `Attention` takes query, value and key, in this order:
 
 
 # %% tags=["demo"]
@@ -415,6 +434,10 @@ def make_captioner():
     words = keras.Input((None,), dtype="int32")
     both = keras.Model([looker.input, words], writer([looker.output, words])[0])
     return looker, writer, both
+
+
+# %% [markdown]
+# Both learn together. Nobody tells the network where to look.
 
 
 # %% tags=["demo"]
@@ -453,6 +476,7 @@ def describe(images):
 # %% tags=["demo"]
 said = describe(test["image"])
 correct = is_true(said, test["captions"])
+print(f"true captions: {correct.mean():.3f}")
 for row in [*np.flatnonzero(correct)[:2], *np.flatnonzero(~correct)[:2]]:
     print("true: " if correct[row] else "false:", said[row])
     if not correct[row]:
@@ -461,12 +485,12 @@ for row in [*np.flatnonzero(correct)[:2], *np.flatnonzero(~correct)[:2]]:
 # %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .87 to .99 (18 of them .94 and more).
 print("network, true captions, over 70 of 100:", bool(correct.mean() > 0.7))
-print(f"nearest picture: {by_pixels:.2f}")
+print(f"nearest picture: {by_pixels.mean():.2f}")
 
 # %% [markdown]
 # ### All words at once
 #
-# Is the decoder needed? A plain classifier can choose all twelve words at once from the same grid.
+# Is the decoder needed? A plain classifier can choose all twelve words at once, from a grid of its own.
 
 # %% tags=["demo"]
 keras.utils.set_random_seed(0)
@@ -477,6 +501,7 @@ at_once = keras.Model(image, layers.Reshape((STEPS, -1), dtype="float32")(answer
 fit(at_once, train["image"], TARGET[:, 1:], 6, 2e-3, "All words at once")
 chosen = at_once.predict(test["image"], verbose=0).argmax(axis=-1)
 at_once_right = is_true([decode(row) for row in chosen], test["captions"])
+print(f"true captions: {at_once_right.mean():.3f}")
 
 # %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .64 to .75, and .22 or more behind.
@@ -484,17 +509,16 @@ print("all words at once, true captions, over 50 of 100:", bool(at_once_right.me
 print("fewer than word by word:", bool(at_once_right.mean() < correct.mean()))
 
 # %% [markdown]
-# In a closed world, where every sentence has the same form, a classifier does most of the work, and with patience one would
-# bring it closer. One writes word by word where sentences differ in form and length: answers that are chosen
-# independently cannot agree on which thing to name first.
+# In a closed world a classifier does most of the work, and a larger one might come closer. But where a picture has several right
+# captions, words that are chosen independently mix them.
 
 # %% [markdown]
 # ### A beam instead of one guess
 #
 # Greedy decoding takes the best word at each step, and the best first word may lead into a dead end. **Beam search** keeps the
-# `width` best beginnings. In each step every beginning is continued by every token of the vocabulary; a beginning's score is the sum of
-# the log probabilities of its words; of all that arise, the best `width` are kept. One that has reached `END` is
-# not continued, but stays in the race with its score.
+# `width` best beginnings. In each step every beginning is continued by every token of the vocabulary. A beginning's score is the sum of
+# the log probabilities of its tokens. One that has reached `END` is not continued, but stays in the race with its score. Of all that
+# there are then, ended or not, the best `width` are kept.
 #
 # ### Exercise 2: beam search
 #
@@ -503,7 +527,8 @@ print("fewer than word by word:", bool(at_once_right.mean() < correct.mean()))
 # `limit` steps, or when all kept beginnings have ended, return them, best first, as a list of pairs `(words, score)`:
 # words is a list of token numbers without `START` and `END`, score includes `END`'s log probability where it was reached.
 #
-# The toy's "picture" is a table. Its next word depends on all words so far: the logits are the sum of their rows.
+# To try it on, a toy model's "picture" is a table with a row for each token. The next word's logits are the sum of the rows of
+# all words so far, `START` included.
 
 
 # %%
@@ -558,8 +583,8 @@ assert np.isclose(best[1], np.log(0.36), atol=1e-3), (
 # The instructor compares with a search on random tables, with narrow and wide beams, short and long limits.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(8)
-for width, limit in [(1, 4), (2, 3), (3, 5), (6, 2), (4, 6), (2, 6)] * 2:
-    table = rng.normal(0, 2, (6, 6)).astype("float32")
+for width, limit in [(1, 4), (2, 3), (3, 5), (6, 2), (4, 6), (2, 6), (9, 1)] * 2:
+    table = rng.normal(0, 1 + width % 2, (6, 6)).astype("float32")
     want = [((), 0.0)]
     for _ in range(limit):
         new = [pair for pair in want if END in pair[0]]
@@ -575,7 +600,7 @@ for width, limit in [(1, 4), (2, 3), (3, 5), (6, 2), (4, 6), (2, 6)] * 2:
         right = [w for w in right if w != END]
         assert [int(w) for w in words] == right, (
             f"{case}: expected {right} (score {value:.3f}), got {list(words)} ({score:.3f}). Do all beginnings compete, do "
-            "ended ones stay in the race, are scores sums of log probabilities?"
+            "ended ones take one of the width places, are scores sums of log probabilities?"
         )
         assert np.isclose(score, value, atol=1e-3), f"{case}: {right}: {value:.3f}, not {score:.3f}"
 ### END HIDDEN TESTS
@@ -628,6 +653,22 @@ def beam_search(model, picture, width, limit):
             ]
         beams = sorted(longer, key=lambda beam: -beam[1])[:width] or beams
     return [(words, score) for words, score, _ in beams]
+
+
+# %% tags=["misconception"]
+# What has ended is put aside and frees its place, so the beam is wider than it should be.
+def beam_search(model, picture, width, limit):
+    alive, ended = [([], 0.0)], []
+    for _ in range(limit):
+        longer = []
+        for words, score in alive:
+            logits = np.asarray(model([picture[None], np.array([[START, *words]])]))[0, -1]
+            log_p = logits - np.log(np.exp(logits).sum())
+            longer += [([*words, w], score + float(x)) for w, x in enumerate(log_p)]
+        longer.sort(key=lambda beam: -beam[1])
+        ended += [(words[:-1], score) for words, score in longer[:width] if words[-1] == END]
+        alive = [beam for beam in longer if beam[0][-1] != END][:width]
+    return sorted(alive + ended, key=lambda beam: -beam[1])[:width]
 
 
 # %% tags=["misconception"]
@@ -695,21 +736,24 @@ def describe_with_beam(images, width=3):
     return [decode(row) for row in rows[:, 0]]
 
 
-# %% tags=["demo", "nbval-check-output"]
+# %% tags=["demo"]
 with_beam = is_true(describe_with_beam(test["image"][:200]), test["captions"][:200])
 gain = with_beam.mean() - correct[:200].mean()
+print(f"true captions, greedy {correct[:200].mean():.3f}, with a beam {with_beam.mean():.3f}")
+
+# %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .000 to +.005.
 print("true captions with a beam, less than .03 more or fewer:", bool(abs(gain) < 0.03))
 
 # %% [markdown]
 # Next to nothing: where the network has seen wrongly, no search mends it. On photographs, where many sentences compete, beams of
-# 3 to 5 are usual. Wider ones make captions shorter, since each further word costs probability.
+# 3 to 5 are usual. Wider ones tend to find shorter captions, since each further word costs probability.
 
 # %% [markdown]
 # ## Where it looks while it writes
 #
-# The 64 weights of a step are a picture themselves. Here is one caption, word by word; what is dark has no weight.
-# **Where do you expect** it to look for *left of*, and where for *on*?
+# The 64 weights of a step are a picture themselves. Here is one caption, word by word: the largest weight of each step is bright,
+# zero is dark. **Where do you expect** it to look for *left of*, and where for *on*?
 
 
 # %% tags=["demo"]
@@ -729,7 +773,7 @@ for axis, word, weight in zip(axes.flat, said[shown].split(), weights):
     axis.set_title(word, loc="center", fontsize=13)
 for axis in axes.flat:
     axis.set_axis_off()
-fig.suptitle("For each thing it looks at the thing", x=0.01, ha="left", fontsize=12)
+fig.suptitle("It looks at the thing that it names", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
     alt="""One scene of two things, drawn ten times, once for each word of its caption, bright only where the network looks. For
@@ -737,6 +781,8 @@ plots.show(
 )
 
 # %% [markdown]
+# At *left* it has already turned to the second thing, and at *on* it looks at bare ground: at what comes next.
+#
 # ### Exercise 3: how much of a look lies on the thing?
 #
 # A picture persuades; a number can be averaged. Write `share_on_thing(weights, mask, grid)`:
@@ -771,6 +817,7 @@ shares, chance = share_on_thing(
 assert np.allclose(shares, [0, 0.2]), (
     f"word 0 looks left: 0; word 1 puts .8 on the right place, a quarter of which is the thing: .2. Got {np.round(shares, 3)}"
 )
+assert np.ndim(chance) == 0, f"chance is one number for the whole picture, got {chance}"
 assert np.isclose(chance, 1 / 8), f"the thing covers 1 of 8 pixels: chance .125, got {chance}"
 
 # %% grade_id="share_on_thing_random" points=2
@@ -838,8 +885,7 @@ def share_on_thing(weights, mask, grid):
 
 
 # %% [markdown]
-# Over all scenes with two things and a true caption: how much of the look lies on the thing that is being named, how much on
-# the other?
+# Over all scenes with two things and a true caption: how much of the look lies on the named thing, how much on the other?
 
 # %% tags=["demo"]
 THINGS = ["ball", "box", "tent", "boat"]
@@ -863,15 +909,14 @@ print("on the named thing, over 2 times chance:", bool(np.mean(own) > 2 * chance
 print("on the other thing, under chance:", bool(np.mean(other) < chance))
 
 # %% [markdown]
-# So it looks at the boat when it writes *boat*. (A word such as *of* follows from the word before, and
-# where it looks need not mean anything.) Does it follow that it writes *boat* because of what it sees there?
+# So it looks at the boat when it writes *boat*. Does it follow that it writes *boat* because it sees a boat?
 
 # %% [markdown]
 # ## The ground decides what stands on it
 #
-# Using a network, one gives up reading its reasons, and a reason may be a **spurious correlation**: a pattern that holds in
-# the data and not in the world. Captions are known for it: networks wrote of sheep grazing on hills where there was not one
-# sheep. Our training scenes have such a pattern. Count what lies where:
+# A network does not tell its reasons, and a reason may be a **spurious correlation**: a pattern that holds in the data and not in the
+# world. Captions are known for it: networks have written of sheep grazing on hills where there was not one sheep. Our training
+# scenes have such a pattern. Count what lies where:
 
 # %% tags=["demo", "nbval-check-output"]
 print("      ", *(f"{ground:>6}" for ground in GROUNDS))
@@ -880,9 +925,9 @@ for number, thing in enumerate(THINGS):
     print(f"{thing:6}", *(f"{count:6}" for count in counts))
 
 # %% [markdown]
-# Boats lie on water, tents do not. True enough, until somebody pulls a boat ashore. `test` cannot notice, since it has the same
+# Boats lie on water only, tents never. True enough, until somebody pulls a boat ashore. `test` cannot notice, since it has the same
 # pattern. `test_swapped` can: **counterfactual pictures**, the scenes of `test` once more, every pixel of a thing as it was, on another
-# ground: boats on grass or sand, tents on water, balls and boxes on any other. *What do you expect?*
+# ground: boats ashore, tents on water, balls and boxes alone on any other. **What do you expect?**
 
 # %% tags=["demo"]
 said_swapped = describe(swapped["image"])
@@ -914,9 +959,14 @@ draw_pairs(
     keep their names.""",
 )
 
+# %% tags=["demo"]
+true_swapped = is_true(said_swapped, swapped["captions"])
+print("true captions         usual ground  swapped ground")
+for name, group in (("boats and tents", PLANTED), ("balls and boxes alone", ~PLANTED)):
+    print(f"{name:22}{correct[group].mean():12.2f}  {true_swapped[group].mean():14.2f}")
+
 # %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .91 to .99, 0 to .02, and .79 to 1.00.
-true_swapped = is_true(said_swapped, swapped["captions"])
 print(
     "usual ground, boats and tents, true captions, over 70 of 100:",
     bool(correct[PLANTED].mean() > 0.7),
@@ -928,7 +978,7 @@ print(
 print("swapped, balls and boxes alone, over 60 of 100:", bool(true_swapped[~PLANTED].mean() > 0.6))
 
 # %% [markdown]
-# The same network, the same boats. It never had to learn the hull, because the water told. And it *looks at the boat*: but a
+# It never had to learn the hull, because the water told. And it *looks at the boat*: but a
 # place of the grid has seen 15 × 15 pixels, the ground around a thing among them. Attention says where, not what was seen
 # there. **A test set drawn like the training set shares its mistakes.**
 #
@@ -940,8 +990,8 @@ print("swapped, balls and boxes alone, over 60 of 100:", bool(true_swapped[~PLAN
 # - `before`, `after`: lists of captions of the same scenes on the usual and on the other ground;
 # - `in_group`: shape (scenes,), True for scenes of the group that one suspects.
 #
-# A scene *flips* if the things (`NAMES`) that its captions name, as a list in the order of naming, differ. Colours, relations
-# and the ground do not matter. Return the share of scenes that flip within the group, and among all others.
+# A scene *flips* if the things (`NAMES`) that its captions name, as a list in the order of naming, differ. Nothing else
+# matters, not even whether a caption is a whole sentence. Return the share of scenes that flip within the group, and among all others.
 
 # %%
 NAMES = ("ball", "box", "tent", "boat")
@@ -984,6 +1034,8 @@ for before, after, flips, why in [
     ("a red tent above a red ball on sand", "a red boat above a red ball on water", 1, "one of two changed"),
     ("a red ball above a red tent on sand", "a red ball above a red boat on water", 1, "one of two changed"),
     ("a red boat on water", "on on on", 1, "nothing is named any more"),
+    ("a red box on sand", "a red box left of a red box on water", 1, "a second box is named"),
+    ("a red boat on water", "a boat on sand", 0, "the boat is named, though its colour is missing"),
     ("a black box on water", "a black box on sand", 0, "only the ground differs"),
 ]:  # fmt: skip
     usual, other = [before, "a red box on sand"], [after, "a red box on water"]
@@ -1036,6 +1088,29 @@ def flip_rates(before, after, in_group):
 
 
 # %% tags=["misconception"]
+# Things are read with the pattern, so a caption that is no whole sentence seems to name nothing.
+def flip_rates(before, after, in_group):
+    def things(text):
+        match = PATTERN.fullmatch(text)
+        return [part.split()[1] for part in match.group(1, 3) if part] if match else []
+
+    flips = np.array([things(a) != things(b) for a, b in zip(before, after, strict=True)])
+    return flips[in_group].mean(), flips[~in_group].mean()
+
+
+# %% tags=["misconception"]
+# Things are compared in pairs as far as both lists go, so one that appears or vanishes goes unnoticed.
+def flip_rates(before, after, in_group):
+    named = [
+        [[w for w in text.split() if w in NAMES] for text in texts] for texts in (before, after)
+    ]
+    flips = np.array(
+        [any(a != b for a, b in zip(one, other)) for one, other in zip(*named, strict=True)]
+    )
+    return flips[in_group].mean(), flips[~in_group].mean()
+
+
+# %% tags=["misconception"]
 # Only the first thing of a caption is looked at.
 def flip_rates(before, after, in_group):
     def first(text):
@@ -1057,10 +1132,11 @@ def flip_rates(before, after, in_group):
 
 
 # %% [markdown]
-# ### Repair it: more grounds, or other data
+# ### Repair it: the same things on other grounds
 #
-# The remedy must break the pattern in the training data. Photographs of boats ashore would do; or one makes them: cut
-# each thing out, and paste it onto a random ground. (The split `empty` has grounds with nothing on them.)
+# The remedy must break the pattern in the training data. Photographs of boats ashore would do. We make them: cut
+# each thing out, and paste it onto a random ground. The split `empty` has 300 grounds with nothing on them: half to paste onto,
+# half for a test further down.
 #
 # ### Exercise 5: paste things onto other grounds
 #
@@ -1075,7 +1151,7 @@ def flip_rates(before, after, in_group):
 # | `names` | m texts | their words |
 # | `which` | (n,) | numbers from 0 to m − 1 |
 #
-# Return new images and a list of new captions; the old ones must stay as they are.
+# Return new images and a list of new captions, of which only the last word is new; the old ones must stay as they are.
 
 
 # %% grade_id="paste" solution=true
@@ -1108,7 +1184,7 @@ for n, m, size in [(1, 1, (4, 4)), (7, 3, (6, 5)), (3, 5, (4, 8))]:
     images, grounds = rng.random((n, *size, 3)), rng.random((m, *size, 3))
     masks = rng.integers(0, 3, (n, *size, 1)).astype("uint8")
     which, names = rng.integers(0, m, n), [f"ground{j}" for j in range(m)]
-    captions = [f"a red box {i} left of a white boat on place{i}" for i in range(n)]
+    captions = [f"a sand castle {i} left of a white boat on sand" for i in range(n)]
     given = [images, masks, grounds, captions]
     kept = [images.copy(), masks.copy(), grounds.copy(), list(captions)]
     pasted, texts = paste(images, masks, captions, grounds, names, which)
@@ -1120,7 +1196,7 @@ for n, m, size in [(1, 1, (4, 4)), (7, 3, (6, 5)), (3, 5, (4, 8))]:
             assert np.allclose(np.asarray(pasted[i])[mask == value], want), (
                 f"{n} pictures, {m} grounds: the {part} of picture {i} is not as it should be"
             )
-        want = f"a red box {i} left of a white boat on {names[ground]}"
+        want = f"a sand castle {i} left of a white boat on {names[ground]}"
         assert texts[i] == want, f"expected the caption {want!r}, got {texts[i]!r}"
 ### END HIDDEN TESTS
 
@@ -1136,6 +1212,13 @@ def paste(images, masks, captions, grounds, names, which):
 def paste(images, masks, captions, grounds, names, which):
     texts = [c.rsplit(" ", 1)[0] + " " + names[g] for c, g in zip(captions, which, strict=True)]
     return np.where(masks == 1, images, grounds[which]), texts
+
+
+# %% tags=["misconception"]
+# The old ground's word is replaced wherever it stands, and a sand castle becomes a grass castle.
+def paste(images, masks, captions, grounds, names, which):
+    texts = [c.replace(c.split()[-1], names[g]) for c, g in zip(captions, which, strict=True)]
+    return np.where(masks > 0, images, grounds[which]), texts
 
 
 # %% tags=["misconception"]
@@ -1167,10 +1250,18 @@ def paste(images, masks, captions, grounds, names, which):
 
 
 # %% [markdown]
-# The same network now learns for two more epochs, each training scene on a random ground. **What will it cost** on the usual test?
+# Before the network changes, it describes two more sets of pictures, for further down.
 
 # %% tags=["demo"]
 empty = load_scenes("empty")
+said_empty = describe(empty["image"][150:])
+new_pair = load_scenes("test_new_pair")
+said_new_pair = describe(new_pair["image"])
+
+# %% [markdown]
+# The same network now learns for two more epochs, each training scene on a random ground. **What will it cost** on the usual test?
+
+# %% tags=["demo"]
 rng = np.random.default_rng(0)
 which = rng.integers(0, 150, len(train["image"]))
 moved = np.where(train["mask"] > 0, train["image"], empty["image"][which])
@@ -1178,10 +1269,6 @@ moved_captions = [
     caption.rsplit(" ", 1)[0] + " " + GROUNDS[empty["ground"][ground]]
     for caption, ground in zip(first_captions, which, strict=True)
 ]
-said_empty = describe(empty["image"][150:])  # before the repair; needed further down
-new_pair = load_scenes("test_new_pair")
-said_new_pair = describe(new_pair["image"])
-
 MOVED = encode(moved_captions)
 keras.utils.set_random_seed(0)
 fit(captioner, [moved, MOVED[:, :-1]], MOVED[:, 1:], 2, 3e-3, "Other grounds")
@@ -1218,8 +1305,14 @@ plots.show(
     with balls and boxes alone. After two epochs on other grounds the rates of both are low.""",
 )
 
-# %% tags=["demo", "nbval-check-output"]
+# %% tags=["demo"]
 repaired = [is_true(a, s["captions"]) for a, s in zip(said_repaired, (test, swapped))]
+print("true captions                    before  after")
+print(f"usual test                       {correct.mean():6.2f} {repaired[0].mean():6.2f}")
+before, after = true_swapped[PLANTED].mean(), repaired[1][PLANTED].mean()
+print(f"boats and tents, swapped ground  {before:6.2f} {after:6.2f}")
+
+# %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .98 to 1.00, .03 to .19, .73 to .97, and a change of .01 to .10.
 print("flips before, boats and tents, over 90 of 100:", bool(rates[0, 0] > 0.9))
 print("flips after, under 40 of 100:", bool(rates[1, 0] < 0.4))
@@ -1231,8 +1324,9 @@ print(
 )
 
 # %% [markdown]
-# The hull was there all the time; it took data in which it mattered. But we knew which pattern to break, and had outlines to
-# cut along. Where one has neither, there remains to collect from other places, and to test on pictures that nobody expects.
+# It costs a few captions of the usual test, where the ground had been a hint. The hull was there all the time; it took data in
+# which it mattered. But we knew which pattern to break, and had outlines to cut along. Without these, one collects in other places,
+# and tests on pictures that nobody expects.
 
 # %% [markdown]
 # ## What it cannot do, and whom it can hurt
@@ -1262,7 +1356,7 @@ print("on over 50 of 100 empty waters the same thing:", bool(same > 0.5))
 
 # %% [markdown]
 # Boats were four in ten of what lay on water, balls and boxes the rest. Of empty water the network mostly names one and the same,
-# as a rule the boat. (A few random starts settle on another thing.) Where it sees nothing it takes the most probable word, and a
+# as a rule the boat. (A few random starts settle on another thing.) Where it sees nothing it takes what is probable, and a
 # plurality in the data becomes a certainty in the captions: **bias is amplified.**
 #
 # Now put a person in the boat's place. Captions of kitchens name more women, captions of snowboards more men; and
@@ -1271,8 +1365,8 @@ print("on over 50 of 100 empty waters the same thing:", bool(same > 0.5))
 #
 # ### It cannot put together what it has not seen together
 #
-# There were purple boxes in training, purple boats and purple tents; red, white and black balls; and not one purple ball. **What
-# will it write** of 200 scenes that have one?
+# In training there were purple boxes, boats and tents, and balls of every other colour, but not one purple ball. **What will it write**
+# of 200 scenes that have one?
 
 # %% tags=["demo"]
 for row in range(3):
@@ -1288,7 +1382,7 @@ print("fluent: fits the pattern, over 90 of 100:",
 
 # %% [markdown]
 # The network has learnt whole combinations: after *purple* comes *box*, *tent* or *boat*, and no data ever
-# said otherwise. The sentence stays faultless, as the translator's did.
+# said otherwise. The sentence stays faultless.
 #
 # Whom does it hurt? Captions are made for those who **cannot see the picture**, so they cannot see the mistake either. Modest
 # remedies help: let it say *nothing* or *something purple*; test on swapped pictures, not only on more of the same; and
@@ -1309,8 +1403,8 @@ print("fluent: fits the pattern, over 90 of 100:",
 #
 # ### At full size
 #
-# `coco_captions` has 82,783 photographs for training, with five captions or more each. The same call takes it once it has been
-# downloaded, and `captions` has the same form.
+# `coco_captions` has 82,783 photographs for training. The same call takes it once it has been downloaded, and `captions` has the same
+# form.
 
 # %% tags=["demo"]
 try:
