@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 from jinja2 import BytecodeCache, Environment
@@ -21,6 +23,8 @@ from autograder.examine import GRADED
 from autograder.rebuild import is_answer
 
 PICTURES = {"image/png", "image/jpeg"}
+LINK = re.compile(r'\bhref="([^"]*)"')
+FOREIGN = re.compile(r"(?!https?:|mailto:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 NO_ALT = "A picture that an answer has drawn."
 
 
@@ -66,7 +70,14 @@ class FeedbackExporter(HTMLExporter):
                 notebook_metadata=self._nb_metadata, parent=self, resources=resources
             ),
         )
-        return TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        page, resources = TemplateExporter.from_notebook_node(self, nb, resources, **options)
+        return LINK.sub(_harmless, page), resources
+
+
+def _harmless(link: re.Match) -> str:
+    """A link as it was, unless it runs something: Markdown lets `javascript:` pass."""
+    target = re.sub(r"[\x00-\x20]", "", html.unescape(link[1]))
+    return 'href="#"' if FOREIGN.match(target) else link[0]
 
 
 class FeedbackView(NbGraderPreprocessor):
@@ -79,7 +90,9 @@ class FeedbackView(NbGraderPreprocessor):
         nb, resources = ClearHiddenTests(parent=self).preprocess(nb, resources)
         graded = nb.metadata.get("course", {})
         if graded.get("status", GRADED) != GRADED:
-            note = f"**{graded['status'].capitalize()}.** {graded['message']}"
+            # It may quote a file's name or a broken notebook, and is Markdown, which takes HTML.
+            message = html.escape(graded["message"], quote=False)
+            note = f"**{graded['status'].capitalize()}.** {message}"
             nb.cells.insert(0, new_markdown_cell(note))
         return super().preprocess(nb, resources)
 

@@ -42,7 +42,10 @@ def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
     for exercise, signature in ambiguous:
         del known[exercise][signature]
     cache.parent.mkdir(parents=True, exist_ok=True)
-    cache.write_text(json.dumps(known, indent=1))
+    # Whole or not at all: a run may be stopped here too.
+    temporary = cache.with_suffix(".part")
+    temporary.write_text(json.dumps(known, indent=1))
+    temporary.replace(cache)
     return known
 
 
