@@ -21,9 +21,9 @@ from nbgrader import utils
 
 from autograder.inside.channel import Channel, ChannelClosedError
 from autograder.inside.examiner import LESSON_PATIENCE
-from autograder.inside.wire import decode, encode
-from autograder.intake import defined_names
-from autograder.rebuild import Answers, grade_id, groups, rebuild, references, stubs
+from autograder.inside.wire import CannotTravelError, decode, encode
+from autograder.intake import changed_names, defined_names, plain_python
+from autograder.rebuild import Answers, grade_id, groups, is_answer, rebuild, references, stubs
 from autograder.sandbox import Workplace, WorkplaceLostError
 from autograder.scoring import CellScore, error_message, score_cell
 
@@ -170,7 +170,7 @@ class _Run:
             reply = decode(channel.receive(2 * LESSON_PATIENCE * timeout))
         except TimeoutError:
             return Stop(index, TIMEOUT, f"It ran for more than {timeout} seconds.")
-        except ChannelClosedError:
+        except (ChannelClosedError, CannotTravelError):
             return Stop(index, ERROR, "The process of the tests has ended.")
         cell.outputs = [nbformat.from_dict(output) for output in reply["outputs"]]
         if reply["value"] is not None:
@@ -196,10 +196,10 @@ class _Run:
         return None
 
     def _request(self, cell: NotebookNode) -> dict:
-        if utils.is_grade(cell):
-            return {"kind": "test", "source": cell.source}
-        if not utils.is_solution(cell):
-            return {"kind": "lesson", "source": cell.source}
+        # Asked first: a cell that a person marks is a grade cell too, and a student's.
+        if not is_answer(cell):
+            kind = "test" if utils.is_grade(cell) else "lesson"
+            return {"kind": kind, "source": cell.source}
         right = self.right[grade_id(cell)]
         imports = import_statements(right)
         defined = defined_names(right) - defined_names(imports)
@@ -208,6 +208,7 @@ class _Run:
             "source": cell.source,
             "name": grade_id(cell),
             "defines": sorted(defined),
+            "changes": sorted(changed_names(right) - defined),
             "imports": imports,
         }
 
@@ -215,8 +216,8 @@ class _Run:
 def import_statements(source: str) -> str:
     """The import statements at the top level of a cell."""
     try:
-        tree = ast.parse(source)
-    except SyntaxError:
+        tree = ast.parse(plain_python(source))
+    except (SyntaxError, ValueError):
         return ""
     imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     return "\n".join(ast.unparse(node) for node in imports)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import ast
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
+from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
@@ -65,7 +67,7 @@ def _problem(path: Path) -> Intake | None:
         return Intake(status=REFUSED, message=f"{path.name} is a link, not a file.")
     if not path.is_file():
         found = sorted(other.name for other in folder.glob("*.ipynb")) if folder.is_dir() else []
-        hint = f" Found instead: {', '.join(found[:5])}; rename it." if found else ""
+        hint = f" Found instead: {utf8(', '.join(found[:5]))}; rename it." if found else ""
         return Intake(status=MISSING, message=f"No {path.name} was handed in.{hint}")
     if path.stat().st_size > MAX_BYTES:
         size = path.stat().st_size / 1e6
@@ -84,7 +86,8 @@ def read_timestamp(path: Path) -> datetime | None:
     future. It is a file like the others that students hand in, so it can still be untrue.
     """
     try:
-        if path.is_symlink() or path.stat().st_size > 100:
+        # Reading a pipe would wait for ever.
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
             return None
         time = parse_utc(path.read_text("utf-8").strip())
     except (OSError, ValueError, OverflowError):
@@ -98,7 +101,13 @@ def _reason(error: Exception) -> str:
         return f"its JSON breaks off or is wrong at line {error.lineno}"
     if isinstance(error, UnicodeDecodeError):
         return "it is not text"
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    return utf8((str(error).splitlines() or [type(error).__name__])[0][:200])
+
+
+def utf8(text: str) -> str:
+    """A text that can be written to a file: half a surrogate pair, which notebooks, outputs and
+    file names may hold, is no character in UTF-8."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def collect(notebook: NotebookNode, instructor: NotebookNode) -> Intake:
@@ -109,7 +118,7 @@ def collect(notebook: NotebookNode, instructor: NotebookNode) -> Intake:
     """
     intake = Intake()
     wanted = stubs(instructor)
-    own = {cell.id for cell in instructor.cells}
+    own = {cell.get("id"): cell.source for cell in instructor.cells}
     for cell in notebook.cells:
         if not isinstance(cell.get("source"), str):
             continue
@@ -117,9 +126,11 @@ def collect(notebook: NotebookNode, instructor: NotebookNode) -> Intake:
         if name not in wanted and cell.get("id") in wanted:
             name = cell["id"]
         if name in wanted:
-            intake.answers[name] = cell.source
-        elif cell.get("cell_type") == "code" and cell.get("id") not in own:
+            intake.answers[name] = utf8(cell.source)
+        elif cell.get("cell_type") == "code":
+            # Students add to the lesson's own cells as well, an import mostly.
             intake.elsewhere |= defined_names(cell.source)
+            intake.elsewhere -= defined_names(own.get(cell.get("id"), ""))
     return intake
 
 
@@ -132,19 +143,68 @@ def _claimed_id(cell: NotebookNode) -> str | None:
 def defined_names(source: str) -> set[str]:
     """The names that a cell defines at its top level; none if it is not valid Python."""
     try:
-        tree = ast.parse(source)
+        nodes = list(_top_level(ast.parse(plain_python(source))))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()
     names: set[str] = set()
-    for node in tree.body:
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    for node in nodes:
+        if isinstance(node, SCOPES):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
             names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        else:
-            names |= {
-                child.id
-                for child in ast.walk(node)
-                if isinstance(child, ast.Name) and isinstance(child.ctx, ast.Store)
-            }
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            names.add(node.id)
     return names
+
+
+def changed_names(source: str) -> set[str]:
+    """The names whose values a cell changes in place at its top level, as ``frame["x"] = 1`` and
+    ``items.append(1)`` do."""
+    try:
+        nodes = list(_top_level(ast.parse(plain_python(source))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return set()
+    names: set[str] = set()
+    for node in map(_changed, nodes):
+        while isinstance(node, ast.Subscript | ast.Attribute):
+            node = node.value
+        if isinstance(node, ast.Name):
+            names.add(node.id)
+    return names
+
+
+SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+CHANGING = {
+    "add", "append", "clear", "compile", "discard", "extend", "fit", "insert", "pop", "remove",
+    "reverse", "set_weights", "setdefault", "sort", "update",
+}  # fmt: skip
+
+
+def _top_level(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes of a cell that are in no function, class or comprehension."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, COMPREHENSIONS | ast.Lambda):
+            yield child
+            if not isinstance(child, SCOPES):
+                yield from _top_level(child)
+
+
+def _changed(node: ast.AST) -> ast.AST | None:
+    """What a node changes in place, if it does."""
+    if isinstance(node, ast.Subscript | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+        return node.value
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        in_place = any(keyword.arg == "inplace" for keyword in node.keywords)
+        # Students can set what is in place here, so looking at a variable does not count.
+        return node.func.value if in_place or node.func.attr in CHANGING else None
+    return None
+
+
+def plain_python(source: str) -> str:
+    """A cell without IPython's commands: they become calls, and a cell command's body remains."""
+    first, _, rest = source.lstrip().partition("\n")
+    try:
+        return TransformerManager().transform_cell(rest if first.startswith("%%") else source)
+    except Exception:
+        return source

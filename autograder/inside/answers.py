@@ -5,20 +5,19 @@ Whatever happens here, the other side only ever gets what ``wire`` lets through.
 
 from __future__ import annotations
 
+import operator
 import random
 import sys
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from autograder.inside.calls import Lent, describe, local_error
+from autograder.inside.calls import Lent, changeable, describe, describe_error, local_error
 from autograder.inside.channel import Channel, ChannelClosedError
 from autograder.inside.shell import LimitedText, Shell, traceback_text
 from autograder.inside.wire import CannotTravelError, decode, encode, find_shared
-
-MAX_MESSAGE = 2_000
 
 
 def serve(channel: Channel) -> None:
@@ -47,16 +46,22 @@ class AnswersSide:
         try:
             request = decode(data, self._lookup, self._borrow)
             reply = getattr(self, f"_{request.pop('op')}")(**request)
-            return encode(reply, lend=self.lent.lend)
+            return encode(reply, lend=self._lend)
         except BaseException as error:
             return encode({"error": self._describe(error)})
 
+    def _lend(self, value: Any) -> list | None:
+        """The number of a function and what a test may ask about it."""
+        number = self.lent.lend(value)
+        return None if number is None else [number, describe(value)]
+
     def _borrow(self, number: int) -> Callable:
-        """A function of the tests', to be called here."""
+        """A function of the tests', to be called here. They say nothing else of it: the default of
+        a parameter may be what is expected."""
 
         def borrowed(*args: Any, **kwargs: Any) -> Any:
             request = {"callback": number, "args": list(args), "kwargs": kwargs}
-            self.channel.send(encode(request, lend=self.lent.lend))
+            self.channel.send(encode(request, lend=self._lend))
             while True:
                 data = self.channel.receive()
                 reply = decode(data, self._lookup, self._borrow)
@@ -65,7 +70,7 @@ class AnswersSide:
                 # The tests' function calls an answer before it is done.
                 self.channel.send(self.answer(data))
             if "error" in reply:
-                raise local_error(reply["error"]["ename"], reply["error"]["evalue"])
+                raise local_error(reply["error"], self.shell.names)
             return reply["value"]
 
         return borrowed
@@ -97,14 +102,18 @@ class AnswersSide:
 
     def _call(self, name: str, args: list, kwargs: dict, seeds: list) -> dict:
         _apply(seeds)
-        before = {key: _fingerprint(value) for key, value in _arguments(args, kwargs)}
+        given = list(changeable((*args, *kwargs.values())))
+        before = [_fingerprint(value) for value in given]
         value, printed = self._printed(self._lookup(name), args, kwargs)
-        changed = {
-            key: _state(value)
-            for key, value in _arguments(args, kwargs)
-            if before[key] is not None and _fingerprint(value) != before[key]
-        }
-        return {"value": value, "changed": changed, "printed": printed}
+        changed = [
+            [number, _state(argument)]
+            for number, argument in enumerate(given)
+            if before[number] is not None and _fingerprint(argument) != before[number]
+        ]
+        same = [number for number, argument in enumerate(given) if argument is value]
+        if same:
+            value = None
+        return {"value": value, "same": same, "changed": changed, "printed": printed}
 
     def _printed(self, function: Callable, args: list, kwargs: dict) -> tuple[Any, str]:
         """What a function returns, and what it prints meanwhile."""
@@ -116,13 +125,8 @@ class AnswersSide:
             sys.stdout = before
 
     def _describe(self, error: BaseException) -> dict:
-        try:
-            message = str(error)[:MAX_MESSAGE]
-        except Exception:
-            message = "an error whose text cannot be read"
         return {
-            "ename": type(error).__name__,
-            "evalue": message,
+            **describe_error(error),
             "line": self._line(error),
             "traceback": traceback_text(error)[-20:],
         }
@@ -162,24 +166,36 @@ def _is_model(value: Any) -> bool:
     return keras is not None and isinstance(value, keras.Model)
 
 
-def _arguments(args: list, kwargs: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [*((str(index), value) for index, value in enumerate(args)), *kwargs.items()]
+class _Parts(tuple):
+    """The parts of a container, equal to the very same parts only."""
+
+    def __eq__(self, other: object) -> bool:
+        return len(self) == len(other) and all(map(operator.is_, self, other))
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = None
 
 
 def _fingerprint(value: Any) -> Any:
-    """Something that differs when a changeable argument has changed; None for other values."""
+    """Something that differs when an argument has changed; None where that cannot be told."""
     if isinstance(value, np.ndarray):
         return value.tobytes()
     if isinstance(value, np.random.Generator):
         return repr(value.bit_generator.state)
-    if isinstance(value, list | dict):
-        try:
-            return encode(value)
-        except CannotTravelError:
-            return None
+    if isinstance(value, dict):
+        return _Parts(part for pair in value.items() for part in pair)
+    if isinstance(value, list):
+        return _Parts(value)
+    if isinstance(value, set):
+        return set(value)
     if _is_model(value):
         return [weight.numpy().tobytes() for weight in value.weights]
-    return None
+    try:
+        return encode(value)
+    except CannotTravelError:
+        return None
 
 
 def _state(value: Any) -> Any:

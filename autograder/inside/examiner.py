@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from autograder.inside.calls import Lent, local_error, signature
+from autograder.inside.calls import Lent, changeable, describe_error, local_error, signature
 from autograder.inside.channel import Channel, ChannelClosedError
 from autograder.inside.shell import MAX_TEXT, Shell, traceback_text
 from autograder.inside.wire import CannotTravelError, decode, encode
@@ -41,6 +41,8 @@ class Answers:
         self.line: int | None = None
         # Functions that tests have handed to answers.
         self.lent = Lent()
+        # What the lesson's own cells define: exceptions among them may be expected.
+        self.exceptions: dict[str, Any] = {}
         self._stand_ins: list[StandIn] = []
         self._deadline: float | None = None
 
@@ -79,7 +81,7 @@ class Answers:
         self.channel.send(data)
         while True:
             received = self.channel.receive(max(0.0, self._deadline - time.monotonic()))
-            reply = decode(received, borrow=lambda number: self.stand_in(f"#{number}"))
+            reply = decode(received, borrow=self._borrow)
             if not isinstance(reply, dict):
                 raise CannotTravelError("What the answer gave back could not be read.")
             if "callback" not in reply:
@@ -94,8 +96,13 @@ class Answers:
             return encode({"value": value}, self.names, self.lent.lend)
         except (AnswerStoppedError, ChannelClosedError, TimeoutError):
             raise
-        except Exception as error:
-            return encode({"error": {"ename": type(error).__name__, "evalue": str(error)}})
+        except (Exception, CannotTravelError) as error:
+            return encode({"error": describe_error(error)})
+
+    def _borrow(self, lent: list) -> StandIn:
+        """Something to call for a function that an answer gives back."""
+        number, described = lent
+        return self.stand_in(f"#{int(number)}", described)
 
     def stand_in(self, name: str, described: Any = None) -> StandIn:
         """Something to call for a function of the answers.
@@ -116,7 +123,7 @@ class Answers:
         if "error" in reply:
             error = _error(reply["error"])
             self.line = error["line"]
-            raise local_error(error["ename"], error["evalue"])
+            raise local_error(error, self.exceptions)
         return reply
 
 
@@ -127,6 +134,8 @@ def _error(described: Any) -> dict:
     return {
         "ename": str(described.get("ename", "Error")),
         "evalue": str(described.get("evalue", ""))[:MAX_TEXT],
+        "bases": described.get("bases"),
+        "args": described.get("args"),
         "line": line if isinstance(line, int) else None,
         "traceback": [str(frame)[:MAX_TEXT] for frame in frames]
         if isinstance(frames, list)
@@ -154,11 +163,13 @@ class StandIn:
     """A function of the answers, called from the tests."""
 
     def __init__(self, name: str, answers: Answers, described: dict) -> None:
-        self.__name__ = self.__qualname__ = name
+        own = described.get("name")
+        self.__name__ = self.__qualname__ = own if isinstance(own, str) else name
         doc, known = described.get("doc"), signature(described.get("parameters"))
         self.__doc__ = doc if isinstance(doc, str) else None
         if known is not None:
             self.__signature__ = known
+        self._name = name
         self._answers = answers
 
     def __repr__(self) -> str:
@@ -166,19 +177,20 @@ class StandIn:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         seeds, self._answers.seeds = self._answers.seeds, []
+        given = list(changeable((*args, *kwargs.values())))
         reply = self._answers.value(
             op="call",
-            name=self.__name__,
+            name=self._name,
             args=list(args),
             kwargs=kwargs,
             seeds=[list(seed) for seed in seeds],
         )
-        given = {**{str(index): value for index, value in enumerate(args)}, **kwargs}
-        for key, state in reply["changed"].items():
-            _write_back(given[key], state)
+        for number, state in reply["changed"]:
+            _write_back(given[number], state)
         # A test may look at what was printed.
         sys.stdout.write(str(reply["printed"])[:MAX_TEXT])
-        return reply["value"]
+        # A function may give back the very thing that it was given.
+        return given[reply["same"][0]] if reply["same"] else reply["value"]
 
 
 class Unusable:
@@ -192,6 +204,8 @@ class Unusable:
 
     __call__ = __getitem__ = __iter__ = __len__ = __array__ = _refuse
     __eq__ = __lt__ = __gt__ = __le__ = __ge__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = _refuse
+    __neg__ = __abs__ = __float__ = __int__ = __round__ = _refuse
     __hash__ = None
 
     def __getattr__(self, name: str) -> Any:
@@ -206,9 +220,12 @@ def _write_back(original: Any, state: Any) -> None:
         original.bit_generator.state = state.bit_generator.state
     elif isinstance(original, list):
         original[:] = state
-    elif isinstance(original, dict):
+    elif isinstance(original, dict | set):
         original.clear()
         original.update(state)
+    elif type(original).__module__.partition(".")[0] == "pandas":
+        # pandas has no public way to put one table in the place of another.
+        original._update_inplace(state)
     else:
         original.set_weights(state)
 
@@ -231,6 +248,8 @@ class TestsSide:
             value = self.shell.names[name]
             if not name.startswith("_") and callable(value):
                 self.answers.names.setdefault(id(value), name)
+                if isinstance(value, type) and issubclass(value, Exception):
+                    self.answers.exceptions[name] = value
         self.own = set(self.shell.names)
         self.answers.seeds.clear()
         if reply["error"] is None:
@@ -240,22 +259,28 @@ class TestsSide:
                 reply = self._reply([], error)
         return reply
 
-    def answer_cell(self, source: str, name: str, defines: list[str], imports: str) -> dict:
+    def answer_cell(
+        self, source: str, name: str, defines: list[str], changes: list[str], imports: str
+    ) -> dict:
         """Run an answer in its process, and put stand-ins for what it defines here.
 
         Args:
             source: the student's cell.
             name: its ``grade_id``.
             defines: the names that the instructor's own answer defines; no others are taken.
+            changes: the lesson's own names whose values the instructor's answer changes in place.
             imports: the import statements of the instructor's own answer.
         """
         try:
             reply = self.answers.ask(op="run", source=source, name=name)
             if imports:
                 self.shell.run(imports)
-            kinds = self.answers.value(op="kinds", names=defines)
+            kinds = self.answers.value(op="kinds", names=defines + changes)
             for defined in defines:
                 self._bind(defined, kinds.get(defined))
+            for changed in set(changes) & self.own:
+                if kinds.get(changed) == {"kind": "value"}:
+                    self._bind(changed, kinds[changed])
         except (AnswerStoppedError, CannotTravelError) as error:
             return self._reply([], error)
         return {

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import traceback
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
@@ -24,25 +26,23 @@ class CellRun:
     value: str | None = None
 
 
-class LimitedText:
+class LimitedText(io.TextIOBase):
     """A stream that keeps the beginning of what is written and counts the rest."""
+
+    encoding = "utf-8"
 
     def __init__(self) -> None:
         self.kept: list[str] = []
         self.size = 0
 
     def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         room = MAX_TEXT - self.size
         if room > 0:
             self.kept.append(text[:room])
         self.size += len(text)
         return len(text)
-
-    def flush(self) -> None:
-        """Nothing is held back."""
-
-    def isatty(self) -> bool:
-        return False
 
     def getvalue(self) -> str:
         text = "".join(self.kept)
@@ -61,6 +61,8 @@ class Shell:
         self.ip = InteractiveShell.instance(config=config)
         self.ip.showtraceback = lambda *_, **__: None
         self.ip.showsyntaxerror = lambda *_, **__: None
+        # `%matplotlib inline` asks for it, and there is no window to keep alive.
+        self.ip.enable_gui = lambda *_: None
         self.names = self.ip.user_ns
 
     def run(self, source: str) -> CellRun:
@@ -98,7 +100,8 @@ def _display(output: Any) -> dict:
 
 def _repr(value: Any) -> str:
     try:
-        return repr(value)[:MAX_TEXT]
+        # NumPy's own say `np.float64(1.5)`, and as points they are numbers.
+        return repr(value.item() if isinstance(value, np.number) else value)[:MAX_TEXT]
     except Exception as error:
         return f"<a value whose repr raises {type(error).__name__}>"
 

@@ -8,15 +8,20 @@ have. Nothing that is received is ever unpickled or evaluated.
 
 from __future__ import annotations
 
+import collections
+import datetime
 import importlib
 import io
 import itertools
 import json
+import random
 import struct
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +34,20 @@ MAX_ITEMS = 1_000_000
 MAX_STEPS = 10_000
 
 # Modules whose public functions a test may hand to an answer by name.
-SHARED_MODULES = ("numpy", "keras", "tensorflow", "course", "math", "builtins")
+SHARED_MODULES = ("numpy", "keras", "tensorflow", "course", "math", "builtins", "collections")
 
 
-class CannotTravelError(TypeError):
-    """A value that is not data. The message says what to return instead."""
+class CannotTravelError(BaseException):
+    """A value that is not data. The message says what to return instead.
+
+    No ``Exception``: a test that expects an answer to raise one must not take this for it.
+    """
 
 
 def encode(
     value: Any,
     names: Mapping[int, str] | None = None,
-    lend: Callable[[Any], int | None] | None = None,
+    lend: Callable[[Any], Any] | None = None,
 ) -> bytes:
     """A value as bytes.
 
@@ -47,8 +55,9 @@ def encode(
         value: data, a Keras model, or a container of them.
         names: by ``id``, the objects that travel as names because the other side has them too;
             None, which is what the answers' side passes, lets no names through.
-        lend: gives the number of a function that stays here and may be called from there; None
-            for what is not to be called. Without it functions are refused.
+        lend: gives the number of a function that stays here and may be called from there, or a
+            list of the number and what is said of it; None for what is not to be called. Without
+            it functions are refused.
 
     Raises:
         CannotTravelError: the value is something else, or too large.
@@ -76,15 +85,15 @@ def encode(
 def decode(
     data: bytes,
     lookup: Callable[[str], Any] | None = None,
-    borrow: Callable[[int], Any] | None = None,
+    borrow: Callable[[Any], Any] | None = None,
 ) -> Any:
     """The value that ``encode`` made bytes of.
 
     Args:
         data: from the other process, which may have written anything.
         lookup: gives the object for a name; without it names are refused.
-        borrow: gives something to call for the number of a function over there; without it numbers
-            are refused.
+        borrow: gives something to call for what ``lend`` has given over there; without it
+            functions are refused.
 
     Raises:
         CannotTravelError: the bytes are not what ``encode`` writes.
@@ -108,9 +117,7 @@ def decode(
 
 
 class _Encoder:
-    def __init__(
-        self, names: Mapping[int, str] | None, lend: Callable[[Any], int | None] | None
-    ) -> None:
+    def __init__(self, names: Mapping[int, str] | None, lend: Callable[[Any], Any] | None) -> None:
         self.names = names
         self.lend = lend
         self.arrays: list[np.ndarray] = []
@@ -122,15 +129,25 @@ class _Encoder:
         if depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise CannotTravelError("This value is nested too deeply or has too many parts.")
         kind = type(value)
-        if value is None or kind in (bool, int, float, str):
+        if value is None or kind in (bool, float, str) or (kind is int and abs(value) < 1 << 62):
             return value
         if kind in (list, tuple, set, frozenset):
             return {kind.__name__: [self.encode(item, depth + 1) for item in value]}
         if kind is dict:
             pairs = value.items()
             return {"dict": [[self.encode(part, depth + 1) for part in pair] for pair in pairs]}
-        if kind in (bytes, complex, slice, range):
-            return _encode_builtin(value)
+        if kind in BUILTIN_PARTS:
+            tag, parts = BUILTIN_PARTS[kind]
+            return {tag: parts(value)}
+        if kind in MAPPINGS:
+            return {MAPPINGS[kind]: self.encode(dict(value), depth + 1)}
+        if kind in VIEWS:
+            return {VIEWS[kind]: self.encode(list(value), depth + 1)}
+        if kind in (slice, collections.deque):
+            parts = (
+                list(value) if kind is collections.deque else [value.start, value.stop, value.step]
+            )
+            return {kind.__name__: [self.encode(part, depth + 1) for part in parts]}
         if kind is np.ndarray or isinstance(value, np.generic):
             return {"scalar" if isinstance(value, np.generic) else "array": self._array(value)}
         return self._encode_library(value, depth)
@@ -141,17 +158,26 @@ class _Encoder:
             raise CannotTravelError(
                 "An array of Python objects cannot travel: give it a numeric dtype, or use a list."
             )
-        if array.dtype.kind == "V":
+        if array.dtype.kind == "V" and array.dtype.names is None:
             # bfloat16 and its kin are no dtypes of NumPy's own, and float32 holds them exactly.
             array = array.astype(np.float32)
         self.arrays.append(array)
         return len(self.arrays) - 1
 
     def _encode_library(self, value: Any, depth: int) -> Any:
+        if isinstance(value, np.ma.MaskedArray):
+            return {"masked": [self._array(value.data), self._array(np.ma.getmaskarray(value))]}
         if isinstance(value, np.ndarray):
             return {"array": self._array(value)}
         if isinstance(value, np.random.Generator):
             return {"generator": self.encode(value.bit_generator.state, depth + 1)}
+        if isinstance(value, np.random.RandomState):
+            return {"legacy": self.encode(value.get_state(legacy=False), depth + 1)}
+        if type(value) is random.Random:
+            return {"random": self.encode(value.getstate(), depth + 1)}
+        if isinstance(value, tuple) and hasattr(type(value), "_fields"):
+            fields = [type(value).__name__, list(type(value)._fields)]
+            return {"named": [*fields, self.encode(list(value), depth + 1)]}
         if isinstance(value, np.dtype):
             return {"dtype": value.str}
         if self.names is not None and id(value) in self.names:
@@ -164,6 +190,12 @@ class _Encoder:
         if pandas and isinstance(value, pandas.Series):
             name = self.encode(value.name, depth + 1)
             return {"series": [name, self._labels(value.index, depth), self._column(value, depth)]}
+        if pandas and isinstance(value, pandas.Index):
+            return {"index": self._labels(value, depth)}
+        if pandas and (value is pandas.NA or value is pandas.NaT):
+            return {"absent": value is pandas.NA}
+        if pandas and isinstance(value, pandas.Timestamp | pandas.Timedelta):
+            return {type(value).__name__.lower(): value.isoformat()}
         keras, tensorflow = sys.modules.get("keras"), sys.modules.get("tensorflow")
         if keras and isinstance(value, keras.Model):
             self.models.append(_model_bytes(value))
@@ -185,9 +217,19 @@ class _Encoder:
         raise CannotTravelError(_advice(value))
 
     def _column(self, values: Any, depth: int) -> Any:
-        """A column of a data frame: an array, or a list where it holds text."""
-        array = values.to_numpy()
-        return self.encode(array.tolist() if array.dtype.hasobject else array, depth + 1)
+        """A column of a data frame: an array, or a list where it holds text, and the name of a
+        type of pandas's own."""
+        if isinstance(values.dtype, np.dtype) or hasattr(values, "levels"):
+            array = values.to_numpy()
+            parts = [None, array.tolist() if array.dtype.hasobject else array]
+        elif hasattr(values.dtype, "categories"):
+            categories = self._labels(values.dtype.categories, depth)
+            codes = values.cat.codes if hasattr(values, "cat") else values.codes
+            return ["category", [categories, values.dtype.ordered, self._array(np.asarray(codes))]]
+        else:
+            items = values.astype(object).tolist()
+            parts = [str(values.dtype), [None if item is not item else item for item in items]]
+        return [parts[0], self.encode(parts[1], depth + 1)]
 
     def _labels(self, index: Any, depth: int) -> list:
         return [self.encode(list(index.names), depth + 1), self._column(index, depth)]
@@ -196,14 +238,6 @@ class _Encoder:
         """What an iterator gives, and whether that is all."""
         items = [self.encode(item, depth + 1) for item in itertools.islice(iterator, MAX_STEPS + 1)]
         return [items[:MAX_STEPS], len(items) <= MAX_STEPS]
-
-
-def _encode_builtin(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return {"bytes": value.hex()}
-    if isinstance(value, complex):
-        return {"complex": [value.real, value.imag]}
-    return {type(value).__name__: [value.start, value.stop, value.step]}
 
 
 def _advice(value: Any) -> str:
@@ -282,7 +316,7 @@ class _Decoder:
         arrays: Mapping[str, np.ndarray],
         models: list[bytes],
         lookup: Callable[[str], Any] | None,
-        borrow: Callable[[int], Any] | None,
+        borrow: Callable[[Any], Any] | None,
     ) -> None:
         self.arrays = arrays
         self.models = models
@@ -305,6 +339,8 @@ class _Decoder:
             }
         if tag in BUILTINS:
             return BUILTINS[tag](content)
+        if tag in REBUILT:
+            return REBUILT[tag](self.decode(content, depth + 1))
         return self._decode_library(tag, content, depth)
 
     def _decode_library(self, tag: str, content: Any, depth: int) -> Any:
@@ -318,6 +354,20 @@ class _Decoder:
             return tf.constant(self.arrays[f"a{int(content)}"])
         if tag == "model":
             return _load_model(self.models[int(content)])
+        if tag == "masked":
+            data, mask = (self.arrays[f"a{int(number)}"] for number in content)
+            return np.ma.MaskedArray(data, mask)
+        if tag == "legacy":
+            legacy = np.random.RandomState()
+            legacy.set_state(self.decode(content, depth + 1))
+            return legacy
+        if tag == "random":
+            generator = random.Random()
+            generator.setstate(self.decode(content, depth + 1))
+            return generator
+        if tag == "named":
+            name, fields, values = content
+            return collections.namedtuple(name, fields)(*self.decode(values, depth + 1))
         if tag == "generator":
             generator = np.random.default_rng()
             generator.bit_generator.state = self.decode(content, depth + 1)
@@ -329,9 +379,11 @@ class _Decoder:
         if tag == "name" and self.lookup is not None:
             return self.lookup(content)
         if tag == "function" and self.borrow is not None:
-            return self.borrow(int(content))
+            return self.borrow(content)
         if tag in ("frame", "series"):
             return self._decode_pandas(tag, *content, depth + 1)
+        if tag in ("index", "absent", "timestamp", "timedelta"):
+            return self._decode_small(tag, content, depth + 1)
         if tag == "iterator":
             items, is_all = content
             return _iterator([self.decode(item, depth + 1) for item in items], is_all)
@@ -342,16 +394,38 @@ class _Decoder:
 
         index = self._decode_labels(index, depth)
         if tag == "series":
-            return pandas.Series(self.decode(last, depth), index, name=self.decode(first, depth))
-        columns = {i: self.decode(column, depth) for i, column in enumerate(last)}
+            values = self._decode_column(last, depth)
+            return pandas.Series(values, index, name=self.decode(first, depth))
+        columns = {i: self._decode_column(column, depth) for i, column in enumerate(last)}
         frame = pandas.DataFrame(columns, index)
         frame.columns = self._decode_labels(first, depth)
         return frame
 
+    def _decode_column(self, column: list, depth: int) -> Any:
+        import pandas
+
+        kind, content = column
+        if kind == "category":
+            categories, is_ordered, codes = content
+            categories = self._decode_labels(categories, depth)
+            codes = self.arrays[f"a{int(codes)}"]
+            return pandas.Categorical.from_codes(codes, categories, bool(is_ordered))
+        values = self.decode(content, depth)
+        return values if kind is None else pandas.array(values, dtype=str(kind))
+
+    def _decode_small(self, tag: str, content: Any, depth: int) -> Any:
+        import pandas
+
+        if tag == "index":
+            return self._decode_labels(content, depth)
+        if tag == "absent":
+            return pandas.NA if content else pandas.NaT
+        return (pandas.Timestamp if tag == "timestamp" else pandas.Timedelta)(str(content))
+
     def _decode_labels(self, labels: list, depth: int) -> Any:
         import pandas
 
-        names, values = (self.decode(part, depth) for part in labels)
+        names, values = self.decode(labels[0], depth), self._decode_column(labels[1], depth)
         if len(names) > 1:
             return pandas.MultiIndex.from_tuples(values, names=names)
         return pandas.Index(values, name=names[0])
@@ -370,11 +444,56 @@ CONTAINERS: dict[str, Callable] = {
     "tuple": tuple,
     "set": set,
     "frozenset": frozenset,
+    "deque": collections.deque,
+    "slice": lambda parts: slice(*parts),
 }
 BUILTINS: dict[str, Callable] = {
     "bytes": bytes.fromhex,
+    "bytearray": bytearray.fromhex,
     "complex": lambda parts: complex(*parts),
-    "slice": lambda parts: slice(*parts),
     "range": lambda parts: range(*parts),
     "dtype": np.dtype,
+    # Python reads and writes only so many decimal digits.
+    "int": lambda text: int(text, 16),
+    "ellipsis": lambda _: ...,
+    "fraction": lambda parts: Fraction(*(int(text, 16) for text in parts)),
+    "decimal": Decimal,
+    "path": Path,
+    "date": datetime.date.fromisoformat,
+    "time": datetime.time.fromisoformat,
+    "datetime": datetime.datetime.fromisoformat,
+    "days": lambda parts: datetime.timedelta(*parts),
+}
+
+# By type, the tag of a value and what is sent of it.
+BUILTIN_PARTS: dict[type, tuple[str, Callable]] = {
+    bytes: ("bytes", bytes.hex),
+    bytearray: ("bytearray", bytearray.hex),
+    complex: ("complex", lambda value: [value.real, value.imag]),
+    range: ("range", lambda value: [value.start, value.stop, value.step]),
+    int: ("int", hex),
+    type(...): ("ellipsis", lambda _: None),
+    Fraction: ("fraction", lambda value: [hex(value.numerator), hex(value.denominator)]),
+    Decimal: ("decimal", str),
+    type(Path()): ("path", str),
+    datetime.date: ("date", datetime.date.isoformat),
+    datetime.time: ("time", datetime.time.isoformat),
+    datetime.datetime: ("datetime", datetime.datetime.isoformat),
+    datetime.timedelta: ("days", lambda value: [value.days, value.seconds, value.microseconds]),
+}
+
+# Dictionaries of the library's own. What makes a missing value stays where it is.
+MAPPINGS = {
+    collections.Counter: "Counter",
+    collections.OrderedDict: "OrderedDict",
+    collections.defaultdict: "defaultdict",
+}
+VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
+REBUILT: dict[str, Callable] = {
+    "Counter": collections.Counter,
+    "OrderedDict": collections.OrderedDict,
+    "defaultdict": lambda pairs: collections.defaultdict(None, pairs),
+    "keys": lambda items: dict.fromkeys(items).keys(),
+    "values": lambda items: dict(enumerate(items)).values(),
+    "items": lambda items: dict(items).items(),
 }
