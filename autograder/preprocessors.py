@@ -125,7 +125,10 @@ def hand_in_all(root: Path) -> Callable[..., None]:
         sources = sorted((root / "solutions" / Path(folder).name).glob("*.ipynb"))
         notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
         stamp = Path(root, folder, "timestamp.txt")
-        if os.path.lexists(stamp) and read_timestamp(stamp) is None:
+        if stamp.is_fifo():
+            # nbgrader copies what it finds, and cannot copy a pipe.
+            stamp.unlink()
+        elif os.path.lexists(stamp) and read_timestamp(stamp) is None:
             stamp.rename(stamp.with_name("timestamp.invalid.txt"))
 
     return hook

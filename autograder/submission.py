@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import json
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,7 +20,7 @@ from packaging.requirements import Requirement
 
 from autograder.errors import CourseError
 from autograder.examine import CELL_TIMEOUT, Examination, examine, nothing
-from autograder.intake import Intake
+from autograder.intake import Intake, utf8
 from autograder.rebuild import grade_id, rebuild
 from autograder.recognise import Signatures, recognise
 from autograder.sandbox import Workplace, shared_workplace
@@ -143,7 +144,12 @@ def mark(
         examination = examine(
             instructor, intake.answers, workplace, files, timeout, intake.elsewhere
         )
-    return _marked(examination, recognise(instructor, examination, known or {}))
+    return _text_only(_marked(examination, recognise(instructor, examination, known or {})))
+
+
+def _text_only(notebook: NotebookNode) -> NotebookNode:
+    """A notebook that can be written to a file, whatever has been printed."""
+    return nbformat.from_dict(json.loads(utf8(json.dumps(notebook, ensure_ascii=False))))
 
 
 def _marked(examination: Examination, mistakes: Mapping[str, str]) -> NotebookNode:

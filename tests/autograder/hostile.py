@@ -43,6 +43,7 @@ AT_CELL = {
     "trace function": "import sys\nsys.settrace(lambda *a: None)",
     "import hook": "import sys\nclass F:\n    def find_spec(self, *a): raise ImportError\n"
     "sys.meta_path.insert(0, F())",
+    "half a character in a cell": "# \ud800\nprint('\\ud800')",
     "atexit": "import atexit\natexit.register(lambda: print('bye'))",
     "garbage hook": "import gc\ngc.callbacks.append(lambda *a: None)",
     "reply of its own": "import os\nos.write(3, b'\\0' * 8)",
@@ -75,6 +76,7 @@ AT_CALL = {
     "raises what cannot be shown": "class Own(Exception):\n    def __str__(self): raise ValueError\n"
     "raise Own",
     "stops iteration": "raise StopIteration",
+    "half a character": "print('\\ud800')\nraise ValueError('\\ud800')",
     "interrupts": "raise KeyboardInterrupt",
     "leaves": "raise SystemExit(0)",
     "reads the frames below": "import sys\nframe = sys._getframe()\nwhile frame:\n"
@@ -329,6 +331,9 @@ def own_modules(path):
     path.with_name("x.pth").write_text("import os; os._exit(3)\n")
 
 
+ACTIVE = "<img src=x onerror=alert(1)>.ipynb"
+
+
 def bad_timestamp(path):
     path.with_name("timestamp.txt").write_text("the day before yesterday")
 
@@ -359,6 +364,9 @@ FILES = {
     "format 2": (format_version(2), "unreadable"),
     "wrong name": (rename, "missing"),
     "wrong folder": (wrong_folder, "missing"),
+    "a name that is not text": (lambda path: path.rename(path.parent / "\udcff.ipynb"), "missing"),
+    "a name that is HTML": (lambda path: path.rename(path.with_name(ACTIVE)), "missing"),
+    "a pipe for a time stamp": (lambda path: os.mkfifo(path.with_name("timestamp.txt")), "graded"),
     "nothing": (lambda path: path.unlink(), "missing"),
     "link to a file": (symlink, "refused"),
     "link to itself": (link_to_itself, "refused"),

@@ -1,14 +1,17 @@
 """Grading a class: scores, states, feedback, and that no submission stops the others."""
 
 import json
+import re
 import subprocess
 import sys
 
 import nbformat
 import pytest
+from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, create_solution_cell
 
 from autograder.errors import CourseError
+from autograder.feedback import FeedbackExporter
 from autograder.grade import Grading
 from autograder.sandbox import isolation_problem
 from tests.autograder.hostile import FILES
@@ -88,10 +91,16 @@ def test_an_answer_that_does_not_compile_says_so(hand_in, grade):
     assert result.score == 1
 
 
-def test_a_helper_in_another_cell_is_explained(toy, hand_in, grade):
+@pytest.mark.parametrize("own_cell", [True, False])
+def test_a_helper_in_another_cell_is_explained(toy, hand_in, grade, own_cell):
     path = hand_in("ada", **RIGHT | {"add": "def add(a, b):\n    return plus(a, b)"})
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(1, nbformat.v4.new_code_cell("def plus(a, b):\n    return a + b"))
+    plus = "def plus(a, b):\n    return a + b"
+    if own_cell:
+        notebook.cells.insert(1, nbformat.v4.new_code_cell(plus))
+    else:
+        (lesson,) = (cell for cell in notebook.cells if "def as_array" in cell.source)
+        lesson.source += "\n\n" + plus
     nbformat.write(notebook, path)
     message = grade()["ada"].cells["add_numbers"].message
     assert "You define plus in another cell" in message
@@ -166,6 +175,18 @@ def test_scripts_in_displayed_output_are_taken_out(toy, hand_in, grade):
     hand_in("ada", **RIGHT | {"add": display + RIGHT["add"]})
     assert grade()["ada"].score == 4
     assert "<script>alert(1)</script>" not in feedback(toy, "ada")
+
+
+def test_no_link_in_feedback_runs_anything():
+    texts = [
+        "[a](javascript:1)",
+        "[a](java&#115;cript:1)",
+        "[a](https://a.org) [b](#c) [d](x.html)",
+    ]
+    notebook = new_notebook(cells=[new_markdown_cell(text) for text in texts])
+    page, _ = FeedbackExporter(preprocessors=[]).from_notebook_node(notebook)
+    links = re.findall('<a href="(.*?)">', page)
+    assert links == ["#", "#", "https://a.org", "#c", "x.html"]
 
 
 def test_unchanged_submissions_are_not_run_again(toy, hand_in, grade):
@@ -245,18 +266,27 @@ def test_an_instructors_own_assignment(toy):
             create_grade_cell("1.5", "code", "part", 2),
             create_grade_cell("'a'", "code", "text", 2),
             create_grade_and_solution_cell("Because.", "markdown", "why", 5),
+            # Marked by a person, written by a student: it runs where the answers do.
+            create_grade_and_solution_cell("x = triple(2)", "code", "draw", 5),
+            create_grade_cell("assert x == 6 and not hasattr(triple, 'mine')", "code", "x_6", 1),
         ],
     )
-    nbformat.write(notebook, folder / "own.ipynb")
-    handed_in = toy / "class" / "submitted" / "ada" / "own"
-    handed_in.mkdir(parents=True)
-    nbformat.write(notebook, handed_in / "own.ipynb")
+    # Older notebooks have no cell ids.
+    notebook.nbformat_minor = 2
+    for cell in notebook.cells:
+        cell.pop("id", None)
+    (folder / "own.ipynb").write_text(json.dumps(notebook))
     grading = Grading(toy, "own", trust_submissions=not ISOLATED)
-    result = next(grading.grade(["ada"]))
-    assert result.status == "graded"
-    assert {name: cell.score for name, cell in result.cells.items()} == {
-        "x_test": 3, "part": 1.5, "text": 0, "why": None
-    }  # fmt: skip
+    for student, lines in (("ada", ""), ("eve", "triple.mine = 1\n")):
+        notebook.cells[-2].source = lines + "x = triple(2)"
+        handed_in = toy / "class" / "submitted" / student / "own"
+        handed_in.mkdir(parents=True)
+        (handed_in / "own.ipynb").write_text(json.dumps(notebook))
+        result = next(grading.grade([student]))
+        assert result.status == "graded"
+        assert {name: cell.score for name, cell in result.cells.items()} == {
+            "x_test": 3, "part": 1.5, "text": 0, "why": None, "draw": None, "x_6": 1
+        }  # fmt: skip
 
 
 def test_what_is_not_there_is_named(toy):

@@ -103,6 +103,7 @@ def test_no_point_that_was_not_earned(graded, name):
     (page,) = (classes / "feedback" / who / ASSIGNMENT).glob("*.html")
     text = page.read_text()
     assert "assert add(-1, 1)" not in text.replace("&quot;", '"')
+    assert "<img src=x" not in text
     if result.status != "graded":
         assert f"{result.status.capitalize()}." in text
 
