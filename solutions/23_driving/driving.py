@@ -155,15 +155,19 @@ def rule_at(speed):
 
 # %% tags=["demo", "nbval-check-output"]
 rules = {speed: score(drive(rule_at(speed), seed=1)) for speed in (15, 20, 24, 26, 28)}
-for speed, (metres, left) in rules.items():
-    shown = f"at least {20 * (metres // 20):.0f} m" if speed < 28 else "less than at 26"
-    print(f"{speed} m/s: {shown}, leaves the lane in less than 3 of 100: {left < 0.03}")
+# 20 draws of roads: 221, 290, 339 and 350 to 360 m; at 26 m/s .008 to .047 leave the lane, at 28 .27 to .40.
+for speed, least in ((15, 210), (20, 280), (24, 330), (26, 340)):
+    metres, left = rules[speed]
+    print(f"{speed} m/s, more than {least} m: {metres > least}, ", end="")
+    print(f"leaves the lane in less than 8 of 100: {left < 0.08}")
+print("28 m/s, less far than at 26:", rules[28][0] < rules[26][0], end=", ")
+print("leaves the lane in more than 15 of 100:", rules[28][1] > 0.15)
 fastest = np.sqrt(World().friction * environments.GRAVITY / environments.BEND[1])
 print(f"the tyres hold the sharpest bend up to {fastest:.0f} m/s")
 
 # %% [markdown]
 # With one number tuned, the rule does very well. It fails where the tyres do: a little above 25 m/s the sharpest bends need more sideways force than
-# they have. At 26 m/s the width of the lane still hides that, at 28 no longer.
+# they have. At 26 m/s the width of the lane still hides most of that, at 28 no longer.
 # Keep these lines in mind: whatever the networks learn, they see a coarse picture and no survey, but the rule is the score to beat.
 # One takes a network where no survey exists, and where there is more than two lines to look at.
 
@@ -232,7 +236,7 @@ print(f"mean squared error: in the teacher's places {test_error:.3f}, in its own
 print(f"on a normal day the clone leaves the lane in {clone_left:.0%} of its drives")
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: test error .008 to .009, its own 18 to 29 times as large; leaves the lane in .06 to .45 (mean .30).
+# 27 seeds: test error .008 to .013, its own 18 to 29 times as large; leaves the lane in .06 to .46 (mean .27).
 print("test error below .02:", test_error < 0.02)
 print(
     "error where it drives itself, on the same calm day, more than 8 times as large:",
@@ -262,6 +266,7 @@ print("the careful driver, in none of them:", score(drive(rule_at(15), seed=3))[
 # - `log` is what `drive` returned when the clone drove: `log["observation"]` (steps, cars, PIXELS + 1), `log["survey"]` (steps, cars, 6), `log["action"]` (steps, cars, 2),
 #   `log["driving"]` (steps, cars), bool. Steps that are not `driving` belong to no drive and must not be used; all others count, also those where the clone did the right thing.
 # - the driver is `by_rule(survey)`, which takes (n, 6) and returns (n, 2).
+# - leave `log` as it is: whoever reads a recording should not change it.
 
 
 # %% grade_id="aggregate" solution=true
@@ -291,7 +296,7 @@ assert shapes == [(9, PIXELS + 1), (9, 2)], (
 )
 
 # %% grade_id="aggregate_values" points=1
-# Hidden tests: is the old data kept, and does every place of the drives appear once?
+# Hidden tests: is the old data kept, and the log, and does every place of the drives appear once?
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(1)
 log = {"observation": rng.normal(size=(7, 4, PIXELS + 1)).astype("float32")}
@@ -299,7 +304,10 @@ log |= {"survey": rng.normal(size=(7, 4, 6)), "action": rng.normal(size=(7, 4, 2
 log["driving"] = np.arange(7)[:, None] < np.array([7, 2, 5, 1])
 log["action"][::2] = by_rule(log["survey"][::2].reshape(-1, 6)).reshape(4, 4, 2)
 old = rng.normal(size=(6, PIXELS + 1)), rng.normal(size=(6, 2))
+recorded = {name: values.copy() for name, values in log.items()}
 places, actions = (np.asarray(part, float) for part in aggregate(*old, log))
+changed = [name for name in recorded if not np.array_equal(log[name], recorded[name])]
+assert not changed, f"The log should stay as it was recorded; changed: {', '.join(changed)}."
 assert len(places) == len(actions) == 21, (
     f"6 examples and 15 steps that count, also those where clone and driver agree, make 21; got {len(places)} places, "
     f"{len(actions)} actions."
@@ -371,6 +379,16 @@ def aggregate(seen, answers, log):
 
 
 # %% tags=["misconception"]
+# Steps without a drive are set to zero in the log itself: the right data come out, and the recording is spoilt for whoever reads it next.
+def aggregate(seen, answers, log):
+    kept = log["driving"]
+    for name in ("observation", "survey", "action"):
+        log[name][~kept] = 0
+    new_seen, new_answers = log["observation"][kept], by_rule(log["survey"][kept])
+    return np.concatenate([seen, new_seen]), np.concatenate([answers, new_answers])
+
+
+# %% tags=["misconception"]
 # Only the places where the clone was wrong are added, so the data hold mostly emergencies.
 def aggregate(seen, answers, log):
     kept = log["driving"]
@@ -413,7 +431,7 @@ mend(student, seen, answers)
 student_log = drive(camera_driver(student), seed=3)
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: leaves the lane in 0 to .008, 214 to 223 m.
+# 27 seeds: leaves the lane in 0 to .016, 214 to 224 m.
 student_metres, student_left = score(student_log)
 print("leaves the lane less than half as often as the clone:", student_left < clone_left / 2)
 print("and in less than 3 of 100 drives:", student_left < 0.03)
@@ -470,7 +488,7 @@ print(f"leaves the lane: clone {clone_left:.0%}, five times the data {patient_le
 print(f"as much data from its own drives {student_left:.0%}")
 
 # %% tags=["demo", "nbval-check-output"]
-# 8 seeds: five times the data .008 to .15 (mean .06).
+# 20 seeds: five times the data .008 to .15 (mean .06).
 print("five times the data, fewer departures than the clone:", patient_left < clone_left)
 fewer = student_left < max(patient_left, 0.012)
 print("its own drives with answers, fewer still or at most 1 in 100:", fewer)
@@ -494,7 +512,7 @@ print("its own drives with answers, fewer still or at most 1 in 100:", fewer)
 #
 # $$G_t = r_t + \gamma\, r_{t+1} + \gamma^2 r_{t+2} + \ldots$$
 #
-# Complete `to_go(rewards, discount)` for rewards of shape (steps, cars). Return $G$, of the same shape. (Rewards after the end of a drive are zero already.)
+# Complete `to_go(rewards, discount)` for rewards of shape (steps, cars), which may be whole numbers. Return $G$, of the same shape. (Rewards after the end of a drive are zero already.)
 
 
 # %% grade_id="to_go" solution=true
@@ -530,6 +548,16 @@ for steps, count, discount in [(3, 2, 0.5), (6, 1, 0.9), (5, 4, 1.0), (4, 3, 0.0
             f"rewards of the first car {rewards[:, 0].tolist()}, discount {discount}, step {step}: expected "
             f"{want[0]:.3f}, got {result[step, 0]:.3f}. Which rewards can this action have changed, and how much does each count?"
         )
+### END HIDDEN TESTS
+
+# %% grade_id="to_go_whole" points=1
+# Hidden tests: rewards that are whole numbers.
+### BEGIN HIDDEN TESTS
+result = np.asarray(to_go(np.array([[1, 0], [3, 2], [2, 1]]), 0.5), float)
+assert np.allclose(result, [[3, 1.25], [4, 2.5], [2, 1]]), (
+    "Whole rewards 1, 3, 2 of one car and 0, 2, 1 of another, discount .5: expected 3, 4, 2 and 1.25, 2.5, 1; got "
+    f"{result[:, 0].tolist()} and {result[:, 1].tolist()}. What type of number does your array hold?"
+)
 ### END HIDDEN TESTS
 
 
@@ -571,6 +599,16 @@ def to_go(rewards, discount):
 # Nothing is discounted: a reward at the end counts as much as the next one.
 def to_go(rewards, discount):
     return np.cumsum(rewards[::-1], axis=0)[::-1]
+
+
+# %% tags=["misconception"]
+# An array made like the rewards holds whole numbers where these are whole, and cuts off what the discount leaves behind the point.
+def to_go(rewards, discount):
+    sums, following = np.zeros_like(rewards), 0.0
+    for step in reversed(range(len(rewards))):
+        following = rewards[step] + discount * following
+        sums[step] = following
+    return sums
 
 
 # %% tags=["misconception"]
@@ -820,7 +858,7 @@ print(
 )
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: 319 to 362 m, speed at the end 20.4 to 23.7 m/s; the tuned rule 359 m.
+# 20 seeds: 318 to 362 m, speed at the end 20.4 to 24.2 m/s; the tuned rule 359 m, on other roads 354 to 362 m.
 print("more metres than its teacher, by more than 50:", racer_metres > rules[15][0] + 50)
 print("faster than 18 m/s at the end of practice:", history[-5:, 2].mean() > 18)
 best_rule = max(metres for metres, _ in rules.values())
@@ -890,10 +928,10 @@ for name, results in table.items():
     print(f"{name:20s}" + "".join(f"{100 * left:15.0f}" for _, left in results.values()))
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: student 0 to .12, racer .53 to .97; of the racer's metres .22 to .62 remain.
+# 20 seeds: student 0 to .12, racer .35 to .98; of the racer's metres .18 to .74 remain; fast rule .59 to .72.
 road = {name: results["the road"] for name, results in table.items()}
 print("student on the road, leaves it in less than 25 of 100 drives:", road["student"][1] < 0.25)
-print("racer on the road, in more than 30 of 100:", road["racer"][1] > 0.3)
+print("racer on the road, in more than 20 of 100:", road["racer"][1] > 0.2)
 print("fast rule on the road, in more than 50 of 100:", road["rule, 24 m/s"][1] > 0.5)
 share = road["racer"][0] / table["racer"]["simulation"][0]
 print("racer, less than nine tenths of its metres left:", share < 0.9)
@@ -943,8 +981,8 @@ for name, results in table.items():
 print(f"departures while it tried, in 160 drives: {16 * trials[:, 1].sum():.0f}")
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: ranger 56 to 79 m behind in simulation, leaves the road in 0 to .14; departures while trying 101 to 157, after it .59 to .99;
-# shown 0 to .22 and 235 to 287 m, the racer before it 77 to 198 m.
+# 20 seeds: ranger 36 to 79 m behind in simulation, leaves the road in 0 to .14; departures while trying 97 to 158, after it .55 to 1;
+# shown 0 to .22 and 235 to 287 m, the racer before it 58 to 238 m; each at least 20 m more than before.
 road = {name: results["the road"] for name, results in table.items()}
 slower = table["ranger"]["simulation"][0] < table["racer"]["simulation"][0] - 20
 print("ranger, more than 20 m behind the racer in simulation:", slower)
@@ -954,7 +992,7 @@ print(
 print("racer that tried, departures in 160 drives, more than 60:", 16 * trials[:, 1].sum() > 60)
 print("and still leaves the road in more than 30 of 100:", road["racer, tried"][1] > 0.3)
 print("racer that was shown, in less than 45 of 100:", road["racer, shown"][1] < 0.45)
-print("metres there, 20 more than before:", road["racer, shown"][0] > road["racer"][0] + 20)
+print("and goes farther there than before:", road["racer, shown"][0] > road["racer"][0])
 
 # %% [markdown]
 # Three minutes of good driving did what 160 drives of trial and error did not: the racer, whose steering was learned in simulation, needs a new idea of
@@ -1106,15 +1144,15 @@ for name in ("racer", "racer, overruled"):
             print(f"{name:17s} {world:11s} {far:4.0f} m, {left:4.0%} leave the lane")
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: 0 to .13 times as many departures, 1.4 to 3.9 times as many metres.
+# 20 seeds: 0 to .20 times as many departures, 1.16 to 5.2 times as many metres; in the simulation .84 to .92 times in the last five.
 plain, safe = table["racer"], table["racer, overruled"]
 print(
-    "departures on the road, less than a third of those without it:",
-    safe["the road"][1] < plain["the road"][1] / 3,
+    "departures on the road, less than half of those without it:",
+    safe["the road"][1] < plain["the road"][1] / 2,
 )
 print(
-    "metres on the road, at least 1.1 times as many with the rule:",
-    safe["the road"][0] > 1.1 * plain["the road"][0],
+    "metres on the road, more with the rule:",
+    safe["the road"][0] > plain["the road"][0],
 )
 print(
     "metres in the simulation, fewer with the rule:", safe["simulation"][0] < plain["simulation"][0]
@@ -1143,7 +1181,7 @@ for name, policy in icy.items():
     ice[name] = score(drive(policy, World(), seed=8)), score(drive(policy, ICE, seed=8))
 
 # %% tags=["demo", "nbval-check-output"]
-# 15 seeds: racer .52 to .63, the others .20 to .52.
+# 20 seeds: racer .44 to .65, the others .13 to .52.
 for name, (_, frozen) in ice.items():
     print(f"{name:17s} leaves the lane on ice in more than 8 of 100 drives:", frozen[1] > 0.08)
 print("racer on ice, in more than 30 of 100:", ice["racer"][1][1] > 0.3)
