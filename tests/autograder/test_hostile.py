@@ -1,6 +1,8 @@
 """A class in which most students are hostile, graded in one run beside honest ones: nobody gains a
 point that was not earned, nobody else loses one, and everybody gets a state and feedback."""
 
+import json
+
 import nbformat
 import pytest
 
@@ -56,7 +58,8 @@ def graded(built_toy, tmp_path_factory):
             cell.source = answers.get(cell.id, cell.source)
         path = classes / "submitted" / name / ASSIGNMENT / "adding.ipynb"
         path.parent.mkdir(parents=True)
-        nbformat.write(notebook, path)
+        # In ASCII, which has a way to write half a character.
+        path.write_text(json.dumps(notebook))
         return path, notebook
 
     for number, name in enumerate(SUBMISSIONS):
