@@ -151,11 +151,11 @@ def prove(
 
         def report(proof) -> None:
             bar.advance(task)
-            if not as_json and not proof.holds:
-                for problem in proof.problems:
-                    bar.console.print(
-                        f"{proof.lesson} · {proof.variant}: {problem}", markup=False, soft_wrap=True
-                    )
+            lines = [*proof.problems, *(f"note: {note}" for note in proof.notes)]
+            for line in [] if as_json else lines:
+                bar.console.print(
+                    f"{proof.lesson} · {proof.variant}: {line}", markup=False, soft_wrap=True
+                )
 
         proofs = run_proofs(work, workers, report)
     if as_json:

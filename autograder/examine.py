@@ -8,6 +8,7 @@ that answer left blank, so the other exercises are still graded.
 from __future__ import annotations
 
 import ast
+import hashlib
 import re
 import time
 from collections import Counter
@@ -96,8 +97,14 @@ def examine(
     blank = stubs(instructor)
     answers = blank | {name: text for name, text in answers.items() if name in blank}
     stops: dict[int, Stop] = {}
+    objects = known_objects(instructor, workplace, files)
     while True:
-        run, stop = _run(instructor, answers, set(stops), workplace, files, timeout)
+        right = _Right(references(instructor), objects)
+        run, stop = _run(instructor, answers, right, set(stops), workplace, files, timeout)
+        if run.objects["refused"] and objects is NO_OBJECTS:
+            # No lesson's answer gives any, so it is found out when the first one does.
+            objects = objects_in_tests(instructor, workplace, files, timeout)
+            continue
         notebook = run.notebook
         if stop is None:
             break
@@ -116,9 +123,56 @@ def examine(
     return examination
 
 
+@dataclass(frozen=True)
+class _Right:
+    """The instructor's own answers, and what the tests did with objects of theirs; None if that is
+    to be found out."""
+
+    answers: Answers
+    objects: dict | None
+
+
+NO_OBJECTS = {"given by": set(), "comparisons": {}, "compared": set(), "refused": False}
+
+
+def objects_in_tests(
+    instructor: NotebookNode, workplace: Workplace, files: bytes = b"", timeout: int = CELL_TIMEOUT
+) -> dict:
+    """What gives the tests objects, when the answers are the instructor's own, and how those are
+    compared.
+
+    With another's answers nothing else may give objects: one could agree with whatever it is
+    compared with.
+
+    Args:
+        instructor: the instructor notebook.
+        workplace: where to run it, once.
+        files: a tar archive of what the assignment's notebook may read or import.
+        timeout: seconds for one cell.
+    """
+    with workplace.found_out(_key(instructor, files)) as found:
+        if not found:
+            right = references(instructor)
+            run, _ = _run(instructor, right, _Right(right, None), set(), workplace, files, timeout)
+            found.append(run.objects)
+        return found[0]
+
+
+def known_objects(instructor: NotebookNode, workplace: Workplace, files: bytes = b"") -> dict:
+    """As ``objects_in_tests``, as far as it had to be found out."""
+    with workplace.found_out(_key(instructor, files)) as found:
+        return found[0] if found else NO_OBJECTS
+
+
+def _key(instructor: NotebookNode, files: bytes) -> str:
+    code = "\0".join(cell.source for cell in instructor.cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode() + files).hexdigest()
+
+
 def _run(
     instructor: NotebookNode,
     answers: Answers,
+    right: _Right,
     skip: Set[int],
     workplace: Workplace,
     files: bytes,
@@ -127,7 +181,7 @@ def _run(
     """One pass over the rebuilt notebook, repeated where a process has ended."""
     tried: Counter[str] = Counter()
     while True:
-        run = _Run(rebuild(instructor, answers), references(instructor), skip)
+        run = _Run(rebuild(instructor, answers), right, skip)
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
@@ -142,10 +196,11 @@ def _run(
 class _Run:
     """One pass over a rebuilt notebook."""
 
-    def __init__(self, notebook: NotebookNode, right: Answers, skip: Set[int]) -> None:
+    def __init__(self, notebook: NotebookNode, right: _Right, skip: Set[int]) -> None:
         self.notebook = notebook
         self.right = right
         self.skip = skip
+        self.objects = NO_OBJECTS
         self.lines: dict[int, int] = {}
         self.out_of_memory = False
 
@@ -178,6 +233,7 @@ class _Run:
             cell.outputs.append(
                 new_output("execute_result", text, execution_count=cell.execution_count)
             )
+        self.objects = reply["objects"]
         error = reply["error"]
         if reply["stopped"]:
             return Stop(index, reply["stopped"], error["evalue"] if error else "It has ended.")
@@ -200,7 +256,7 @@ class _Run:
         if not is_answer(cell):
             kind = "test" if utils.is_grade(cell) else "lesson"
             return {"kind": kind, "source": cell.source}
-        right = self.right[grade_id(cell)]
+        right = self.right.answers[grade_id(cell)]
         imports = import_statements(right)
         defined = defined_names(right) - defined_names(imports)
         return {
@@ -210,6 +266,7 @@ class _Run:
             "defines": sorted(defined),
             "changes": sorted(changed_names(right) - defined),
             "imports": imports,
+            "objects": self.right.objects,
         }
 
 

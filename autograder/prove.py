@@ -13,8 +13,9 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.examine import GRADED, Examination, examine
+from autograder.examine import GRADED, Examination, examine, known_objects
 from autograder.files import archive
+from autograder.inside.objects import IDENTITY
 from autograder.instructor import make_instructor_notebook
 from autograder.lesson import Lesson, explanation
 from autograder.rebuild import Answers, references, stubs
@@ -60,6 +61,7 @@ class Proof:
     seconds: float
     problems: list[str] = field(default_factory=list)
     messages: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def holds(self) -> bool:
@@ -195,4 +197,17 @@ def prove(
 def _prove(work: Work, workplace: Workplace) -> Proof:
     answers = work.variant.answers
     outcome = examine(work.instructor, answers, workplace, work.files, CELL_TIMEOUT)
-    return judge(work.variant, outcome)
+    proof = judge(work.variant, outcome)
+    if work.variant.kind == REFERENCE:
+        proof.notes.extend(_notes(known_objects(work.instructor, workplace, work.files)))
+    return proof
+
+
+def _notes(objects: dict) -> Iterator[str]:
+    how = objects["comparisons"]
+    for name in sorted(objects["compared"]):
+        if how.get(name) != [IDENTITY]:
+            yield (
+                f"tests compare objects of the answers' class {name}, and an answer has a say in "
+                "what they are equal to: compare numbers and text that they hold"
+            )

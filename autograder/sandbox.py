@@ -303,6 +303,15 @@ class Workplace:
         self.limits = limits or Limits()
         self.lock = threading.Lock()
         self.zygotes = {role: Zygote(role, isolated) for role in ("answers", "tests")}
+        self._found: dict[str, tuple[threading.Lock, list]] = {}
+
+    @contextmanager
+    def found_out(self, key: str) -> Iterator[list]:
+        """A list for what is to be found out once, empty until then; one thread at a time."""
+        with self.lock:
+            lock, found = self._found.setdefault(key, (threading.Lock(), []))
+        with lock:
+            yield found
 
     def _living(self, role: str) -> Zygote:
         """The zygote of a role, started again if something has ended it."""

@@ -14,7 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from autograder.inside.calls import Lent, changeable, describe, describe_error, local_error
+from autograder.inside.calls import (
+    LENDABLE,
+    Lent,
+    changeable,
+    class_names,
+    comparison,
+    describe,
+    describe_error,
+    is_own,
+    library_class,
+    local_error,
+)
 from autograder.inside.channel import Channel, ChannelClosedError
 from autograder.inside.shell import LimitedText, Shell, traceback_text
 from autograder.inside.wire import CannotTravelError, decode, encode, find_shared
@@ -38,30 +49,24 @@ class AnswersSide:
         self.channel = channel
         self.shell = Shell()
         self.answer_files: dict[str, str] = {}
-        # Functions that answers have returned.
-        self.lent = Lent()
+        # Functions and objects that answers have returned.
+        self.lent = Lent(of_answers=True)
 
     def answer(self, data: bytes) -> bytes:
         """The reply to one request; never raises for what an answer does."""
         try:
             request = decode(data, self._lookup, self._borrow)
             reply = getattr(self, f"_{request.pop('op')}")(**request)
-            return encode(reply, lend=self._lend)
+            return encode(reply, lend=self.lent)
         except BaseException as error:
             return encode({"error": self._describe(error)})
 
-    def _lend(self, value: Any) -> list | None:
-        """The number of a function and what a test may ask about it."""
-        number = self.lent.lend(value)
-        return None if number is None else [number, describe(value)]
-
-    def _borrow(self, number: int) -> Callable:
-        """A function of the tests', to be called here. They say nothing else of it: the default of
-        a parameter may be what is expected."""
+    def _borrow(self, kind: str, number: int) -> Callable:
+        """A function of the tests', to be called here."""
 
         def borrowed(*args: Any, **kwargs: Any) -> Any:
             request = {"callback": number, "args": list(args), "kwargs": kwargs}
-            self.channel.send(encode(request, lend=self._lend))
+            self.channel.send(encode(request, lend=self.lent))
             while True:
                 data = self.channel.receive()
                 reply = decode(data, self._lookup, self._borrow)
@@ -76,10 +81,17 @@ class AnswersSide:
         return borrowed
 
     def _lookup(self, name: str) -> Any:
-        if name.startswith("#"):
-            return self.lent[int(name[1:])]
+        """A shared function by ``module:name``, one that was returned by ``#number``, an object by
+        ``@number``, or what an answer calls so; an attribute of those behind a dot."""
         if ":" in name:
             return find_shared(name)
+        if name.startswith("#"):
+            return self.lent[int(name[1:])]
+        whose, _, attribute = name.partition(".")
+        if attribute:
+            return getattr(self._lookup(whose), attribute)
+        if name.startswith("@"):
+            return self.lent.objects[int(name[1:])]
         if name not in self.shell.names:
             raise CannotTravelError(f"{name} is not defined where the answers run.")
         return self.shell.names[name]
@@ -98,13 +110,20 @@ class AnswersSide:
         return {name: _described(value) for name, value in values.items()}
 
     def _get(self, name: str) -> dict:
-        return {"value": self.shell.names[name]}
+        value = self._lookup(name)
+        if "." in name and isinstance(value, LENDABLE):
+            # A method is another object each time that one asks for it.
+            return {"function": describe(value)}
+        return {"value": value}
 
     def _call(self, name: str, args: list, kwargs: dict, seeds: list) -> dict:
         _apply(seeds)
-        given = list(changeable((*args, *kwargs.values())))
+        given = list(changeable((*args, *kwargs.values()), self.lent.has))
         before = [_fingerprint(value) for value in given]
         value, printed = self._printed(self._lookup(name), args, kwargs)
+        if name == "builtins:iter":
+            # What a test takes of it is taken step by step: some never end.
+            return {"iterator": self.lent.keep(value)}
         changed = [
             [number, _state(argument)]
             for number, argument in enumerate(given)
@@ -148,17 +167,21 @@ def _kind(value: Any) -> str:
     if value is MISSING:
         return "missing"
     if isinstance(value, type):
-        return "class"
+        return "exception" if issubclass(value, Exception) else "class"
     if isinstance(value, types.ModuleType):
         return "module"
-    if _is_model(value):
+    if _is_model(value) or is_own(type(value)):
         return "value"
     return "function" if callable(value) else "value"
 
 
 def _described(value: Any) -> dict:
     kind = _kind(value)
-    return {"kind": kind} | (describe(value) if kind == "function" else {})
+    described = {"kind": kind} | (describe(value) if kind in ("function", "class") else {})
+    if kind == "exception" or (kind == "class" and is_own(value)):
+        described |= {"ancestors": class_names(value), "library class": library_class(value)}
+        described["comparison"] = comparison(value)
+    return described
 
 
 def _is_model(value: Any) -> bool:

@@ -1,21 +1,24 @@
-"""Functions that one side lends to the other: it calls them, and data goes to and fro.
+"""Functions and objects that one side lends to the other, and data that goes to and fro.
 
-A test may hand a function of its own to an answer, and an answer may return a function. Neither
-side gets the other's code: it gets something to call, which asks the side that has the function.
+A test may hand a function of its own to an answer, and an answer may return a function or an
+object. Neither side gets the other's code: it gets something to call, which asks the side that has
+the function.
 """
 
 from __future__ import annotations
 
 import builtins
+import dataclasses
 import functools
 import inspect
 import sys
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
+from autograder.inside.objects import FIELDS, IDENTITY, OWN, TUPLE
 from autograder.inside.wire import CannotTravelError
 
 LENDABLE = (
@@ -31,7 +34,12 @@ LENDABLE = (
     np.ufunc,
 )
 MAX_LENT = 10_000
+MAX_OBJECTS = 100_000
+MAX_ANCESTORS = 20
 MAX_MESSAGE = 2_000
+
+# Where the cells of a notebook define their classes.
+NOTEBOOK = "__main__"
 
 # Arguments of exceptions that travel as they are.
 PLAIN = (str, int, float, bool, type(None))
@@ -43,32 +51,100 @@ class AnswerError(Exception):
 
 
 class Lent:
-    """Functions of this side by number."""
+    """Functions and objects of this side by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, of_answers: bool = False) -> None:
+        """Nothing is lent yet.
+
+        Args:
+            of_answers: objects may be lent too, and functions are described. Tests say nothing
+                else of theirs: the default of a parameter may be what is expected.
+        """
         # They are kept, so that no other object gets the id of one.
         self.functions: list[Any] = []
+        self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
+        self.of_answers = of_answers
 
-    def lend(self, value: Any) -> int | None:
-        """The number of a function from now on; None for what is not one.
+    def function(self, value: Any) -> int | list | None:
+        """The number of a function from now on, and what is said of it; None for what is none.
 
         Raises:
             CannotTravelError: too many have been lent.
         """
         if not isinstance(value, LENDABLE):
             return None
+        number = self._number(value, self.functions, MAX_LENT, "functions")
+        return [number, describe(value)] if self.of_answers else number
+
+    def object(self, value: Any, any_class: bool = False) -> list | None:
+        """The number of an object, the names of its classes, and where a library has the first of
+        those that are its; None for what is none.
+
+        Args:
+            value: what may be one.
+            any_class: take an object of a library's class too.
+
+        Raises:
+            CannotTravelError: too many have been lent.
+        """
+        if not self.of_answers or isinstance(value, type | types.ModuleType):
+            return None
+        if not (any_class or is_own(type(value))):
+            return None
+        return [self.keep(value), class_names(type(value)), library_class(type(value))]
+
+    def keep(self, value: Any) -> int:
+        """The number of an object from now on."""
+        return self._number(value, self.objects, MAX_OBJECTS, "objects")
+
+    def has(self, value: Any) -> bool:
+        """Whether something has been lent."""
+        return id(value) in self.numbers
+
+    def _number(self, value: Any, kept: list[Any], most: int, what: str) -> int:
         if id(value) not in self.numbers:
-            if len(self.functions) >= MAX_LENT:
-                raise CannotTravelError("Too many functions went from one process to the other.")
-            self.functions.append(value)
-            self.numbers[id(value)] = len(self.functions) - 1
+            if len(kept) >= most:
+                raise CannotTravelError(f"Too many {what} went from one process to the other.")
+            kept.append(value)
+            self.numbers[id(value)] = len(kept) - 1
         return self.numbers[id(value)]
 
     def __getitem__(self, number: int) -> Any:
         if not 0 <= number < len(self.functions):
             raise CannotTravelError("A function that has not been lent cannot be called.")
         return self.functions[number]
+
+
+def is_own(kind: type) -> bool:
+    """Whether a class is one that the notebook defines."""
+    return kind.__dict__.get("__module__") == NOTEBOOK
+
+
+def class_names(kind: type) -> list[str]:
+    """The names of the classes that a class comes from, itself first."""
+    return [each.__name__ for each in kind.__mro__[:MAX_ANCESTORS]]
+
+
+def library_class(kind: type) -> str:
+    """``module:name`` of the first class of a library that a class comes from."""
+    found = next(each for each in kind.__mro__ if not is_own(each))
+    return f"{found.__module__}:{found.__qualname__}"
+
+
+def comparison(kind: type) -> list[str]:
+    """How objects of a class are compared, and the names of the fields that count; see
+    ``objects``."""
+    compare = kind.__eq__
+    if compare is object.__eq__:
+        return [IDENTITY]
+    if compare is tuple.__eq__ and hasattr(kind, "_fields"):
+        return [TUPLE, *kind._fields]
+    # What `dataclass` writes is compiled from text.
+    is_written = getattr(compare, "__code__", None) and compare.__code__.co_filename == "<string>"
+    if is_written and dataclasses.is_dataclass(kind):
+        return [FIELDS, *(field.name for field in dataclasses.fields(kind) if field.compare)]
+    return [OWN]
 
 
 def describe_error(error: BaseException) -> dict:
@@ -104,12 +180,25 @@ def local_error(described: dict, own: Mapping[str, Any] | None = None) -> BaseEx
             continue
         if known == name:
             try:
-                return kind(*arguments if plain else [message])
+                made = kind(*arguments if plain else [message])
+                if str(made) == message:
+                    return made
             except Exception:
                 # It wants other arguments.
                 pass
         return _similar(kind, name, message)
     return _similar(AnswerError, name, message)
+
+
+def exception_class(names: list[str], own: Mapping[str, Any]) -> type[Exception]:
+    """A real class for one of the other side's exceptions, so that tests may expect it.
+
+    Args:
+        names: of the class and of those that it comes from.
+        own: as for ``local_error``.
+    """
+    found = (_exception(name, own) for name in names[1:])
+    return type(names[0], (next(filter(None, found), Exception),), {})
 
 
 def _exception(name: str, own: Mapping[str, Any]) -> type[Exception] | None:
@@ -126,9 +215,16 @@ def _similar(kind: type[Exception], name: str, message: str) -> Exception:
     return type(name if name.isidentifier() else "AnswerError", (kind,), body)(message)
 
 
-def changeable(value: Any) -> Iterator[Any]:
+def changeable(value: Any, stays: Callable[[Any], bool]) -> Iterator[Any]:
     """Everything in the arguments of a call that the call may change, in an order that is the same
-    on both sides."""
+    on both sides.
+
+    Args:
+        value: the arguments.
+        stays: whether something is an object of the answers', which does not travel.
+    """
+    if stays(value):
+        return
     pandas, keras = sys.modules.get("pandas"), sys.modules.get("keras")
     if isinstance(value, list | dict | set | np.ndarray | np.random.Generator):
         yield value
@@ -139,7 +235,7 @@ def changeable(value: Any) -> Iterator[Any]:
     if isinstance(value, list | tuple | dict):
         for item in value.values() if isinstance(value, dict) else value:
             if type(item) not in PLAIN:
-                yield from changeable(item)
+                yield from changeable(item, stays)
 
 
 def describe(function: Any) -> dict:

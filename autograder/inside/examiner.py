@@ -9,14 +9,24 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from autograder.inside.calls import Lent, changeable, describe_error, local_error, signature
+from autograder.inside.calls import (
+    MAX_ANCESTORS,
+    Lent,
+    changeable,
+    describe_error,
+    exception_class,
+    local_error,
+    signature,
+)
 from autograder.inside.channel import Channel, ChannelClosedError
+from autograder.inside.objects import AnswerClass, AnswerObject, answer_class, answer_object
 from autograder.inside.shell import MAX_TEXT, Shell, traceback_text
-from autograder.inside.wire import CannotTravelError, decode, encode
+from autograder.inside.wire import CannotTravelError, advice, decode, encode
 
 # A lesson's own cells are known to end; on a busy machine they may take their time.
 LESSON_PATIENCE = 4
@@ -41,10 +51,17 @@ class Answers:
         self.line: int | None = None
         # Functions that tests have handed to answers.
         self.lent = Lent()
-        # What the lesson's own cells define: exceptions among them may be expected.
-        self.exceptions: dict[str, Any] = {}
-        self._stand_ins: list[StandIn] = []
+        # What the lesson's own cells and answers define: tests may expect them.
+        self.exceptions: dict[str, type[Exception]] = {}
+        # What may give objects and how those are compared: what gave some when the instructor's
+        # own answers were tried. None while that is found out.
+        self.expected: dict | None = None
+        self.found = {"given by": set(), "comparisons": {}, "compared": set(), "refused": False}
+        self.classes: dict[str, AnswerClass] = {}
+        self._objects: dict[int, AnswerObject] = {}
+        self._stand_ins: list[StandIn | AnswerObject] = []
         self._deadline: float | None = None
+        self._asked = ""
 
     def ask(self, patience: float = 1, **request: Any) -> dict:
         """Send a request and wait for the reply.
@@ -58,10 +75,11 @@ class Answers:
             CannotTravelError: an argument or the reply is not data.
         """
         if self.stopped is None:
-            data = encode(request, self.names, self.lent.lend)
+            data = encode(request, self.names, self.lent)
             # A question within a question does not get more time.
-            outer = self._deadline
+            outer, asked = self._deadline, self._asked
             self._deadline = outer or time.monotonic() + patience * self.timeout
+            self._asked = _kind_of_question(request.get("name") or "")
             try:
                 return self._converse(data)
             except TimeoutError:
@@ -69,7 +87,7 @@ class Answers:
             except ChannelClosedError:
                 self.stopped = "died"
             finally:
-                self._deadline = outer
+                self._deadline, self._asked = outer, asked
         raise AnswerStoppedError(
             f"It ran for more than {self.timeout:g} seconds."
             if self.stopped == "timeout"
@@ -93,22 +111,74 @@ class Answers:
         try:
             function = self.lent[int(wanted["callback"])]
             value = function(*wanted["args"], **wanted["kwargs"])
-            return encode({"value": value}, self.names, self.lent.lend)
+            return encode({"value": value}, self.names, self.lent)
         except (AnswerStoppedError, ChannelClosedError, TimeoutError):
             raise
         except (Exception, CannotTravelError) as error:
             return encode({"error": describe_error(error)})
 
-    def _borrow(self, lent: list) -> StandIn:
-        """Something to call for a function that an answer gives back."""
-        number, described = lent
-        return self.stand_in(f"#{int(number)}", described)
+    def _borrow(self, kind: str, content: list) -> Any:
+        """What stands here for a function or an object over there."""
+        number = int(content[0])
+        if kind == "function":
+            return self.stand_in(f"#{number}", content[1])
+        names = _identifiers(content[1])
+        if self.expected is None:
+            self.found["given by"].add(self._asked)
+        elif self._asked not in self.expected["given by"]:
+            self.found["refused"] = True
+            raise CannotTravelError(advice(f"an object of the class {names[0]}"))
+        if number not in self._objects:
+            kind = self._class(names, content[2])
+            kept = self._objects[number] = answer_object(kind, number)
+            self.names[id(kept)] = f"@{number}"
+        return self._objects[number]
+
+    def _class(self, names: list[str], library_class: Any = None) -> AnswerClass:
+        """What stands for the class of an object, by its name and those that it comes from."""
+        if names[0] not in self.classes:
+            self.classes[names[0]] = answer_class(self, names[0], names, library_class)
+        return self.classes[names[0]]
+
+    def define_class(self, name: str, described: dict) -> AnswerClass:
+        """What stands for a class that the answers have under a name.
+
+        Args:
+            name: what it is called there.
+            described: what the other side says of it.
+        """
+        names = _identifiers(described["ancestors"])
+        if self.expected is None:
+            self.found["comparisons"][names[0]] = described["comparison"]
+        library_class, doc = described.get("library class"), described.get("doc")
+        known = signature(described.get("parameters"))
+        defined = answer_class(self, name, names, library_class, doc, known)
+        self.classes[names[0]] = defined
+        self.names[id(defined)] = name
+        return defined
+
+    def comparison(self, ancestors: Sequence[str]) -> list[str]:
+        """How objects of a class are compared, as those of the instructor's are.
+
+        Raises:
+            CannotTravelError: it is no class of the instructor's.
+        """
+        known = (self.expected or self.found)["comparisons"]
+        self.found["compared"].add(ancestors[0])
+        for name in ancestors:
+            if name in known:
+                return known[name]
+        raise CannotTravelError(
+            f"Objects of the class {ancestors[0]} stay in the answers' process and are not "
+            "compared: compare numbers and text that they hold."
+        )
 
     def stand_in(self, name: str, described: Any = None) -> StandIn:
         """Something to call for a function of the answers.
 
         Args:
-            name: what it is called there, or its number behind a ``#``.
+            name: what it is called there, or its number behind a ``#``, or a method behind the
+                number of its object, ``@number.method``.
             described: what the other side says of it, see ``calls.describe``.
         """
         stand_in = StandIn(name, self, described if isinstance(described, dict) else {})
@@ -125,6 +195,87 @@ class Answers:
             self.line = error["line"]
             raise local_error(error, self.exceptions)
         return reply
+
+    def call(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
+        """What a function of the answers returns, or one that both sides have.
+
+        Args:
+            name: see ``stand_in``; ``module:name`` for one that both sides have.
+            args: positional arguments; what the answer changes in them is changed here too.
+            kwargs: those by name.
+        """
+        seeds, self.seeds = self.seeds, []
+        given = list(changeable((*args, *kwargs.values()), _is_theirs))
+        reply = self.value(
+            op="call",
+            name=name,
+            args=list(args),
+            kwargs=kwargs,
+            seeds=[list(seed) for seed in seeds],
+        )
+        for number, state in reply["changed"]:
+            _write_back(given[number], state)
+        # A test may look at what was printed.
+        sys.stdout.write(str(reply["printed"])[:MAX_TEXT])
+        # A function may give back the very thing that it was given.
+        return given[reply["same"][0]] if reply["same"] else reply["value"]
+
+    def attribute(self, whose: str, name: str) -> Any:
+        """An attribute of an object or a class of the answers; a method is something to call."""
+        path = f"{whose}.{name}"
+        reply = self.value(op="get", name=path)
+        return self.stand_in(path, reply["function"]) if "function" in reply else reply["value"]
+
+    def next(self, iterator: AnswerObject) -> Any:
+        """What an iterator of the answers gives next."""
+        try:
+            return self.call("builtins:next", (iterator,), {})
+        except Exception as error:
+            # It has been given another class, see ``calls.local_error``.
+            if type(error).__name__ == "StopIteration":
+                raise StopIteration(*error.args) from None
+            raise
+
+    def steps(self, iterable: AnswerObject) -> Iterator:
+        """What an object of the answers gives when it is iterated over, one after the other."""
+        reply = self.value(op="call", name="builtins:iter", args=[iterable], kwargs={}, seeds=[])
+        number = int(reply["iterator"])
+        iterator = answer_object(self._class(["iterator"]), number)
+        self.names[id(iterator)] = f"@{number}"
+        # It is kept, so that no other object gets its id.
+        self._stand_ins.append(iterator)
+        while True:
+            try:
+                value = self.next(iterator)
+            except StopIteration:
+                return
+            yield value
+
+
+def _is_theirs(value: Any) -> bool:
+    return issubclass(type(value), AnswerObject)
+
+
+def _identifiers(names: Any) -> list[str]:
+    """Names that the other side gives of classes.
+
+    Raises:
+        CannotTravelError: they are none.
+    """
+    if isinstance(names, list) and 0 < len(names) <= MAX_ANCESTORS:
+        texts = [name for name in names if isinstance(name, str) and name.isidentifier()]
+        if len(texts) == len(names):
+            return texts
+    raise CannotTravelError("What the answer says of its classes could not be read.")
+
+
+def _kind_of_question(name: str) -> str:
+    """What is asked, without whom: ``.method`` for any object's or class's, ``#`` for any function
+    that an answer returned."""
+    if name.startswith("#"):
+        return "#"
+    _, dot, attribute = name.rpartition(".")
+    return f".{attribute}" if dot and ":" not in name else name
 
 
 def _error(described: Any) -> dict:
@@ -176,21 +327,7 @@ class StandIn:
         return f"<the answer {self.__name__}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        seeds, self._answers.seeds = self._answers.seeds, []
-        given = list(changeable((*args, *kwargs.values())))
-        reply = self._answers.value(
-            op="call",
-            name=self._name,
-            args=list(args),
-            kwargs=kwargs,
-            seeds=[list(seed) for seed in seeds],
-        )
-        for number, state in reply["changed"]:
-            _write_back(given[number], state)
-        # A test may look at what was printed.
-        sys.stdout.write(str(reply["printed"])[:MAX_TEXT])
-        # A function may give back the very thing that it was given.
-        return given[reply["same"][0]] if reply["same"] else reply["value"]
+        return self._answers.call(self._name, args, kwargs)
 
 
 class Unusable:
@@ -260,7 +397,13 @@ class TestsSide:
         return reply
 
     def answer_cell(
-        self, source: str, name: str, defines: list[str], changes: list[str], imports: str
+        self,
+        source: str,
+        name: str,
+        defines: list[str],
+        changes: list[str],
+        imports: str,
+        objects: dict | None,
     ) -> dict:
         """Run an answer in its process, and put stand-ins for what it defines here.
 
@@ -270,7 +413,10 @@ class TestsSide:
             defines: the names that the instructor's own answer defines; no others are taken.
             changes: the lesson's own names whose values the instructor's answer changes in place.
             imports: the import statements of the instructor's own answer.
+            objects: what may give objects of the answers', and how those are compared; None if
+                that is to be found out.
         """
+        self.answers.expected = objects
         try:
             reply = self.answers.ask(op="run", source=source, name=name)
             if imports:
@@ -288,6 +434,7 @@ class TestsSide:
             "error": _error(reply["error"]) if reply.get("error") is not None else None,
             "value": None,
             "stopped": self.answers.stopped,
+            "objects": self.answers.found,
         }
 
     def _bind(self, name: str, described: Any) -> None:
@@ -297,8 +444,14 @@ class TestsSide:
         names.pop(name, None)
         if kind == "function":
             names[name] = self.answers.stand_in(name, described)
+        elif kind == "exception":
+            ancestors = _identifiers(described.get("ancestors"))
+            names[name] = exception_class(ancestors, self.answers.exceptions)
+            self.answers.exceptions[ancestors[0]] = names[name]
+        elif kind == "class" and described.get("ancestors"):
+            names[name] = self.answers.define_class(name, described)
         elif kind == "class":
-            names[name] = Unusable(name, "a class cannot be tested: an answer is a function.")
+            names[name] = Unusable(name, advice("a class of a library"))
         elif kind == "value":
             try:
                 names[name] = self.answers.value(op="get", name=name)["value"]
@@ -331,6 +484,7 @@ class TestsSide:
             "error": described,
             "value": value,
             "stopped": self.answers.stopped,
+            "objects": self.answers.found,
         }
 
 

@@ -1,9 +1,9 @@
 """Values as bytes and back, for two processes that do not trust each other.
 
 Only data passes: plain Python values, arrays (``.npz`` without pickle), Keras models (``.keras`` in
-safe mode), random generators (their state), what an iterator gives, numbers of functions that stay
-where they are (see ``calls``), and, towards the answers, names of functions that both sides already
-have. Nothing that is received is ever unpickled or evaluated.
+safe mode), random generators (their state), what an iterator gives, numbers of functions and
+objects that stay where they are (see ``calls``), and, towards the answers, names of functions that
+both sides already have. Nothing that is received is ever unpickled or evaluated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -34,7 +34,9 @@ MAX_ITEMS = 1_000_000
 MAX_STEPS = 10_000
 
 # Modules whose public functions a test may hand to an answer by name.
-SHARED_MODULES = ("numpy", "keras", "tensorflow", "course", "math", "builtins", "collections")
+SHARED_MODULES = (
+    "numpy", "keras", "tensorflow", "course", "math", "builtins", "collections", "operator", "copy",
+)  # fmt: skip
 
 
 class CannotTravelError(BaseException):
@@ -44,10 +46,20 @@ class CannotTravelError(BaseException):
     """
 
 
+class Lends(Protocol):
+    """What of one side may be used from the other without going there."""
+
+    def function(self, value: Any) -> Any:
+        """What is said of a function that may be called; None for anything else."""
+
+    def object(self, value: Any, any_class: bool = False) -> Any:
+        """What is said of an object that may be used; None for anything else."""
+
+
 def encode(
     value: Any,
     names: Mapping[int, str] | None = None,
-    lend: Callable[[Any], Any] | None = None,
+    lend: Lends | None = None,
 ) -> bytes:
     """A value as bytes.
 
@@ -55,9 +67,8 @@ def encode(
         value: data, a Keras model, or a container of them.
         names: by ``id``, the objects that travel as names because the other side has them too;
             None, which is what the answers' side passes, lets no names through.
-        lend: gives the number of a function that stays here and may be called from there, or a
-            list of the number and what is said of it; None for what is not to be called. Without
-            it functions are refused.
+        lend: gives numbers to functions and objects that stay here and may be used from there;
+            without it they are refused.
 
     Raises:
         CannotTravelError: the value is something else, or too large.
@@ -85,15 +96,15 @@ def encode(
 def decode(
     data: bytes,
     lookup: Callable[[str], Any] | None = None,
-    borrow: Callable[[Any], Any] | None = None,
+    borrow: Callable[[str, Any], Any] | None = None,
 ) -> Any:
     """The value that ``encode`` made bytes of.
 
     Args:
         data: from the other process, which may have written anything.
         lookup: gives the object for a name; without it names are refused.
-        borrow: gives something to call for what ``lend`` has given over there; without it
-            functions are refused.
+        borrow: gives what stands for a "function" or an "object" over there, by what ``lend`` said
+            of it; without it they are refused.
 
     Raises:
         CannotTravelError: the bytes are not what ``encode`` writes.
@@ -117,7 +128,7 @@ def decode(
 
 
 class _Encoder:
-    def __init__(self, names: Mapping[int, str] | None, lend: Callable[[Any], Any] | None) -> None:
+    def __init__(self, names: Mapping[int, str] | None, lend: Lends | None) -> None:
         self.names = names
         self.lend = lend
         self.arrays: list[np.ndarray] = []
@@ -165,6 +176,11 @@ class _Encoder:
         return len(self.arrays) - 1
 
     def _encode_library(self, value: Any, depth: int) -> Any:
+        if self.names is not None and id(value) in self.names:
+            return {"name": self.names[id(value)]}
+        lent = self.lend.object(value) if self.lend is not None else None
+        if lent is not None:
+            return {"object": lent}
         if isinstance(value, np.ma.MaskedArray):
             return {"masked": [self._array(value.data), self._array(np.ma.getmaskarray(value))]}
         if isinstance(value, np.ndarray):
@@ -180,8 +196,6 @@ class _Encoder:
             return {"named": [*fields, self.encode(list(value), depth + 1)]}
         if isinstance(value, np.dtype):
             return {"dtype": value.str}
-        if self.names is not None and id(value) in self.names:
-            return {"name": self.names[id(value)]}
         pandas = sys.modules.get("pandas")
         if pandas and isinstance(value, pandas.DataFrame):
             columns = [self._column(value.iloc[:, i], depth) for i in range(value.shape[1])]
@@ -200,6 +214,8 @@ class _Encoder:
         if keras and isinstance(value, keras.Model):
             self.models.append(_model_bytes(value))
             return {"model": len(self.models) - 1}
+        if keras and isinstance(value, keras.callbacks.History):
+            return {"history": [self.encode(part, depth + 1) for part in _parts(value)]}
         if keras and isinstance(value, keras.Variable):
             return {"tensor": self._array(value.numpy())}
         if tensorflow and isinstance(value, tensorflow.Tensor | tensorflow.Variable):
@@ -211,10 +227,15 @@ class _Encoder:
             return {"name": name}
         if isinstance(value, Iterator):
             return {"iterator": self._steps(value, depth)}
-        number = self.lend(value) if self.lend is not None else None
-        if number is not None:
-            return {"function": number}
-        raise CannotTravelError(_advice(value))
+        function = self.lend.function(value) if self.lend is not None else None
+        if function is not None:
+            return {"function": function}
+        lent = self.lend.object(value, any_class=True) if self.lend is not None else None
+        if lent is not None:
+            return {"object": lent}
+        kind = type(value)
+        name = f"a value of type {kind.__module__}.{kind.__qualname__}"
+        raise CannotTravelError(advice("a function or class" if callable(value) else name))
 
     def _column(self, values: Any, depth: int) -> Any:
         """A column of a data frame: an array, or a list where it holds text, and the name of a
@@ -240,17 +261,12 @@ class _Encoder:
         return [items[:MAX_STEPS], len(items) <= MAX_STEPS]
 
 
-def _advice(value: Any) -> str:
-    kind = type(value)
-    what = f"a value of type {kind.__module__}.{kind.__qualname__}"
-    if callable(value):
-        what = "a function or class"
-    hints = {
-        "History": "return its `history`, which is a dict",
-        "EagerTensor": "return an array",
-    }
-    hint = hints.get(kind.__name__, "return numbers, arrays, text, lists, dicts or a Keras model")
-    return f"Tests run in another process than answers, and {what} cannot go there: {hint}."
+def advice(what: str) -> str:
+    """Why something cannot go from one process to the other, and what can."""
+    return (
+        f"Tests run in another process than answers, and {what} cannot go there: return numbers, "
+        "arrays, text, lists, dicts or a Keras model made of Keras's own layers."
+    )
 
 
 def shared_name(value: Any) -> str | None:
@@ -287,6 +303,20 @@ def _model_bytes(model: Any) -> bytes:
         return path.read_bytes()
 
 
+def _parts(history: Any) -> tuple[list, dict]:
+    """What of Keras's record of a training is data."""
+    losses = {name: [float(value) for value in values] for name, values in history.history.items()}
+    return list(history.epoch), losses
+
+
+def _history(epochs: list, losses: dict) -> Any:
+    import keras
+
+    history = keras.callbacks.History()
+    history.epoch, history.history = epochs, losses
+    return history
+
+
 def _load_model(data: bytes) -> Any:
     import keras
 
@@ -316,7 +346,7 @@ class _Decoder:
         arrays: Mapping[str, np.ndarray],
         models: list[bytes],
         lookup: Callable[[str], Any] | None,
-        borrow: Callable[[Any], Any] | None,
+        borrow: Callable[[str, Any], Any] | None,
     ) -> None:
         self.arrays = arrays
         self.models = models
@@ -378,8 +408,10 @@ class _Decoder:
             return tf.as_dtype(content)
         if tag == "name" and self.lookup is not None:
             return self.lookup(content)
-        if tag == "function" and self.borrow is not None:
-            return self.borrow(content)
+        if tag in ("function", "object") and self.borrow is not None:
+            return self.borrow(tag, content)
+        if tag == "history":
+            return _history(*(self.decode(part, depth + 1) for part in content))
         if tag in ("frame", "series"):
             return self._decode_pandas(tag, *content, depth + 1)
         if tag in ("index", "absent", "timestamp", "timedelta"):

@@ -80,11 +80,14 @@ def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
         ),
         create_grade_cell("assert nine == 9", "code", "nine_test", 1),
         create_solution_cell(
-            "class Stack:\n    ### BEGIN SOLUTION\n    size = 0\n    ### END SOLUTION",
+            "class Size(tuple):\n    ### BEGIN SOLUTION\n    def __eq__(self, other):\n"
+            "        return len(self) == len(other)\n    ### END SOLUTION",
             "code",
-            "stack",
+            "size",
         ),
-        create_grade_cell("assert Stack().size == 0", "code", "stack_test", 1),
+        create_grade_cell("assert Size('ab') == Size('cd')", "code", "size_test", 1),
+        create_solution_cell("### BEGIN SOLUTION\nkind = int\n### END SOLUTION", "code", "kind"),
+        create_grade_cell("assert kind('3') == 3", "code", "kind_test", 1),
         create_grade_cell("assert True", "code", "anything_test", 1),
     ]
     nbformat.write(new_notebook(cells=cells), folder / "own.ipynb")
@@ -92,6 +95,7 @@ def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
     done = CliRunner().invoke(app, ["prove", "own", "--json"])
     assert done.exit_code == 1
     right, blank = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert right["score"] == 2
-    assert "a class cannot be tested" in right["problems"][0]
+    assert right["score"] == 3
+    assert "a class of a library cannot go there" in right["problems"][0]
+    assert "compare objects of the answers' class Size" in right["notes"][0]
     assert blank["problems"] == ["an untouched lesson scores 1 points"]

@@ -167,9 +167,9 @@ def test_an_endless_iterator_is_cut_and_says_so():
 
 def test_functions_stay_where_they_are():
     lent = Lent()
-    assert lent.lend(len) == lent.lend(len) == 0
-    data = encode({"double": lambda x: 2 * x}, lend=lent.lend)
-    assert decode(data, borrow=lambda number: lent[number])["double"](4) == 8
+    assert lent.function(len) == lent.function(len) == 0
+    data = encode({"double": lambda x: 2 * x}, lend=lent)
+    assert decode(data, borrow=lambda kind, number: lent[number])["double"](4) == 8
     with pytest.raises(CannotTravelError, match="unknown"):
         decode(data)
     for number in (-1, 2):
@@ -180,7 +180,19 @@ def test_functions_stay_where_they_are():
 def test_classes_and_objects_are_not_lent():
     for value in (Hostile, Hostile(), type("Callable", (), {"__call__": lambda self: 1})()):
         with pytest.raises(CannotTravelError):
-            encode(value, lend=Lent().lend)
+            encode(value, lend=Lent())
+
+
+def test_objects_stay_where_they_are():
+    lent = Lent(of_answers=True)
+    one, other = Hostile(), Hostile()
+    found = decode(encode([one, other, one], lend=lent), borrow=lambda kind, content: content)
+    assert [number for number, *_ in found] == [0, 1, 0]
+    assert found[0][1] == ["Hostile", "object"]
+    assert lent.objects == [one, other]
+    for value in (Hostile, pytest):
+        with pytest.raises(CannotTravelError):
+            encode(value, lend=lent)
 
 
 def helper():

@@ -1,0 +1,177 @@
+"""Objects that answers give and that are no data, as the tests see them.
+
+An object stays in the answers' process. What a test does with it (a method, an attribute, an
+operator) is done there, and data comes back. Two objects are compared as those of the instructor's
+class are: where that is by identity or by fields, whatever the answer's ``__eq__`` says.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autograder.inside.examiner import Answers
+
+OPERATORS = (
+    "add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul",
+    "and", "or", "xor", "lshift", "rshift",
+)  # fmt: skip
+# How objects of a class are compared: as its own ``__eq__`` says, by identity, or by their fields.
+OWN, IDENTITY, FIELDS, TUPLE = "own", "identity", "fields", "tuple"
+
+# What Python asks an object for, and the function that asks it.
+SPECIAL = {
+    **{f"__{name}__": f"operator:{name}" for name in ("lt", "le", "gt", "ge")},
+    **{f"__{name}__": f"operator:{name}" for name in ("neg", "pos", "abs", "invert", "index")},
+    **{f"__{name}__": f"operator:{name}" for name in ("contains", "getitem", "setitem", "delitem")},
+    **{f"__{name}__": f"builtins:{name}" for name in ("len", "reversed", "hash")},
+    **{f"__{name}__": f"builtins:{name}" for name in ("str", "repr", "format", "round")},
+    **{f"__{name}__": f"builtins:{name}" for name in ("int", "float", "complex")},
+    **{f"__{name}__": f"builtins:{name}" for name in ("setattr", "delattr")},
+    "__bool__": "operator:truth",
+    "__call__": "operator:call",
+    "__copy__": "copy:copy",
+}
+
+
+def _is_python_s(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name != "__dict__"
+
+
+class AnswerClass(type):
+    """The type of a class of the answers: calling one makes an object over there."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls._answers.call(cls._called, args, kwargs)
+
+    def __getattr__(cls, name: str) -> Any:
+        if _is_python_s(name):
+            raise AttributeError(name)
+        return cls._answers.attribute(cls._called, name)
+
+    def __instancecheck__(cls, value: Any) -> bool:
+        return cls.__subclasscheck__(type(value))
+
+    def __subclasscheck__(cls, kind: Any) -> bool:
+        return isinstance(kind, AnswerClass) and cls.__name__ in kind._ancestors
+
+
+class AnswerObject:
+    """An object of the answers, by its number."""
+
+    __slots__ = ("__weakref__", "_autograder_number")
+    _answers: Answers
+    _ancestors: tuple[str, ...]
+    _library_class: type | None
+
+    @property
+    def __class__(self) -> type:
+        # So that `isinstance` is true of a library's class.
+        return self._library_class or type(self)
+
+    def __getattr__(self, name: str) -> Any:
+        if _is_python_s(name):
+            raise AttributeError(f"{type(self).__name__} has no {name}")
+        return self._answers.attribute(f"@{self._autograder_number}", name)
+
+    def __eq__(self, other: Any) -> Any:
+        if other is None:
+            return False
+        how, *fields = self._answers.comparison(self._ancestors)
+        if how == OWN:
+            return self._answers.call("operator:eq", (self, other), {})
+        if how == IDENTITY:
+            return self is other
+        if not issubclass(type(other), AnswerObject):
+            own = tuple(getattr(self, name) for name in fields)
+            return own == other if how == TUPLE else NotImplemented
+        if type(self) is not type(other):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in fields)
+
+    def __ne__(self, other: Any) -> Any:
+        if other is not None and self._answers.comparison(self._ancestors)[0] == OWN:
+            return self._answers.call("operator:ne", (self, other), {})
+        equal = self.__eq__(other)
+        return equal if equal is NotImplemented else not equal
+
+    def __iter__(self) -> Iterator:
+        return self._answers.steps(self)
+
+    def __next__(self) -> Any:
+        return self._answers.next(self)
+
+    def __enter__(self) -> Any:
+        return self._answers.attribute(f"@{self._autograder_number}", "__enter__")()
+
+    def __exit__(self, *error: object) -> Any:
+        nothing = (None, None, None)
+        return self._answers.attribute(f"@{self._autograder_number}", "__exit__")(*nothing)
+
+    def __deepcopy__(self, memo: dict) -> Any:
+        return self._answers.call("copy:deepcopy", (self,), {})
+
+
+def _special(name: str) -> Callable:
+    def ask(self: AnswerObject, *args: Any, **kwargs: Any) -> Any:
+        return self._answers.call(name, (self, *args), kwargs)
+
+    return ask
+
+
+def _reflected(name: str) -> Callable:
+    def ask(self: AnswerObject, other: Any) -> Any:
+        return self._answers.call(name, (other, self), {})
+
+    return ask
+
+
+for _name, _function in SPECIAL.items():
+    setattr(AnswerObject, _name, _special(_function))
+for _name in OPERATORS:
+    setattr(AnswerObject, f"__{_name}__", _special(f"operator:{_name}"))
+    setattr(AnswerObject, f"__r{_name}__", _reflected(f"operator:{_name}"))
+
+
+def answer_class(
+    answers: Answers,
+    called: str,
+    ancestors: list[str],
+    library_class: Any = None,
+    doc: Any = None,
+    signature: Any = None,
+) -> AnswerClass:
+    """A class that stands for one of the answers'.
+
+    Args:
+        answers: where it is.
+        called: the name that it is found under over there.
+        ancestors: its own name, and those of the classes that it comes from.
+        library_class: ``module:name`` of the first of those that is a library's.
+        doc: its docstring.
+        signature: how it is called; None if that is not known.
+    """
+    known = {"__slots__": (), "_answers": answers, "_called": called}
+    known |= {"_library_class": _found(library_class), "_ancestors": tuple(ancestors)}
+    known |= {"__doc__": doc if isinstance(doc, str) else None}
+    if signature is not None:
+        known["__signature__"] = signature
+    return AnswerClass(ancestors[0], (AnswerObject,), known)
+
+
+def _found(library_class: Any) -> type | None:
+    """A class of a library that has been imported here; nothing is imported for it."""
+    module, _, name = (
+        library_class.partition(":") if isinstance(library_class, str) else ("", "", "")
+    )
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, type) and found is not object else None
+
+
+def answer_object(kind: AnswerClass, number: int) -> AnswerObject:
+    """The object of that number over there."""
+    made = object.__new__(kind)
+    object.__setattr__(made, "_autograder_number", number)
+    return made
