@@ -10,6 +10,15 @@ def test_bound_names():
     assert bound_names("class A:\n    inside = 1\n[i for i in range(3)]") == {"A"}
 
 
+def test_variables_of_comprehensions_are_no_names_of_a_cell():
+    assert needed_names("total = sum(i * j for i, j in pairs)") == {"sum", "pairs"}
+    assert needed_names("a = [[x for x in row] for row in table]\nprint(x)") == {
+        "table", "print", "x",
+    }  # fmt: skip
+    assert bound_names("i = 1\n{i: i for i in range(3)}") == {"i"}
+    assert bound_names("[last := i for i in range(3)]") == {"last"}
+
+
 def test_needed_names():
     source = "def f(p, k=default):\n    local = p + outer\n    return [np.sum(i) for i in local]\n"
     assert needed_names(source) == {"default", "outer", "np"}
