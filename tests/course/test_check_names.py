@@ -16,7 +16,6 @@ def test_variables_of_comprehensions_are_no_names_of_a_cell():
         "table", "print", "x",
     }  # fmt: skip
     assert bound_names("i = 1\n{i: i for i in range(3)}") == {"i"}
-    assert bound_names("[last := i for i in range(3)]") == {"last"}
 
 
 def test_needed_names():
