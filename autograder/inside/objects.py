@@ -36,7 +36,7 @@ SPECIAL = {
 }
 
 
-def _is_python_s(name: str) -> bool:
+def _is_special(name: str) -> bool:
     return name.startswith("__") and name.endswith("__") and name != "__dict__"
 
 
@@ -47,7 +47,7 @@ class AnswerClass(type):
         return cls._answers.call(cls._called, args, kwargs)
 
     def __getattr__(cls, name: str) -> Any:
-        if _is_python_s(name):
+        if _is_special(name):
             raise AttributeError(name)
         return cls._answers.attribute(cls._called, name)
 
@@ -72,7 +72,7 @@ class AnswerObject:
         return self._library_class or type(self)
 
     def __getattr__(self, name: str) -> Any:
-        if _is_python_s(name):
+        if _is_special(name):
             raise AttributeError(f"{type(self).__name__} has no {name}")
         return self._answers.attribute(f"@{self._autograder_number}", name)
 
@@ -163,9 +163,7 @@ def answer_class(
 
 def _found(library_class: Any) -> type | None:
     """A class of a library that has been imported here; nothing is imported for it."""
-    module, _, name = (
-        library_class.partition(":") if isinstance(library_class, str) else ("", "", "")
-    )
+    module, _, name = str(library_class).partition(":")
     found = getattr(sys.modules.get(module), name, None)
     return found if isinstance(found, type) and found is not object else None
 
