@@ -55,6 +55,9 @@ class Stop:
     message: str
 
 
+LOST = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
+
+
 @dataclass
 class Examination:
     """A notebook that has run, with what each test cell is worth."""
@@ -104,6 +107,8 @@ def examine(
         if run.objects["refused"] and objects is NO_OBJECTS:
             # No lesson's answer gives any, so it is found out when the first one does.
             objects = objects_in_tests(instructor, workplace, files, timeout)
+            if objects is None:
+                return _broken(run.notebook, LOST, time.monotonic() - start)
             continue
         notebook = run.notebook
         if stop is None:
@@ -137,7 +142,7 @@ NO_OBJECTS = {"given by": set(), "comparisons": {}, "compared": set(), "refused"
 
 def objects_in_tests(
     instructor: NotebookNode, workplace: Workplace, files: bytes = b"", timeout: int = CELL_TIMEOUT
-) -> dict:
+) -> dict | None:
     """What gives the tests objects, when the answers are the instructor's own, and how those are
     compared.
 
@@ -148,13 +153,20 @@ def objects_in_tests(
         instructor: the instructor notebook.
         workplace: where to run it, once.
         files: a tar archive of what the assignment's notebook may read or import.
-        timeout: seconds for one cell.
+        timeout: seconds for one cell; more are given, since much hangs on this run.
+
+    Returns:
+        None if the processes that grade were ended: then nothing has been found out.
     """
     with workplace.found_out(_key(instructor, files)) as found:
         if not found:
             right = references(instructor)
-            run, _ = _run(instructor, right, _Right(right, None), set(), workplace, files, timeout)
-            found.append(run.objects)
+            unknown, patient = _Right(right, None), LESSON_PATIENCE * timeout
+            run, stop = _run(instructor, right, unknown, set(), workplace, files, patient)
+            if stop is not None and stop.status == ERROR:
+                return None
+            # Never NO_OBJECTS itself, which stands for what has not been found out.
+            found.append(dict(run.objects))
         return found[0]
 
 
@@ -185,7 +197,7 @@ def _run(
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
-            stop = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
+            stop = LOST
         if stop is None:
             return run, None
         tried[stop.status] += 1

@@ -5,6 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
+from autograder import examine as examining
 from autograder import sandbox
 from autograder.examine import examine
 
@@ -257,6 +258,23 @@ def test_an_object_gains_nothing(grade, name):
     status, score, message = grade(answer, right, test)
     assert (status, score) == ("graded", 0)
     assert says in message
+
+
+def test_an_assignment_that_could_not_be_tried_is_nobodys_fault(grade, monkeypatch):
+    run = examining._run
+
+    def lost(instructor, answers, right, *rest):
+        if right.objects is not None:
+            return run(instructor, answers, right, *rest)
+        notebook = examining.rebuild(instructor, answers)
+        return examining._Run(notebook, right, set()), examining.LOST
+
+    answer, test = "class Box:\n    size = 1", "assert Box().size == 1"
+    with monkeypatch.context() as patch:
+        patch.setattr(examining, "_run", lost)
+        status, score, _ = grade(answer, answer, test)
+        assert (status, score) == ("error", 0)
+    assert grade(answer, answer, test) == ("graded", 1, "")
 
 
 def test_an_object_of_the_answers_is_not_compared_with_a_librarys(grade):
