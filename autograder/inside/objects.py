@@ -131,8 +131,9 @@ def _reflected(name: str) -> Callable:
 for _name, _function in SPECIAL.items():
     setattr(AnswerObject, _name, _special(_function))
 for _name in OPERATORS:
-    setattr(AnswerObject, f"__{_name}__", _special(f"operator:{_name}"))
-    setattr(AnswerObject, f"__r{_name}__", _reflected(f"operator:{_name}"))
+    # By these names, since `and` and `or` are words of the language.
+    setattr(AnswerObject, f"__{_name}__", _special(f"operator:__{_name}__"))
+    setattr(AnswerObject, f"__r{_name}__", _reflected(f"operator:__{_name}__"))
 
 
 def answer_class(

@@ -114,6 +114,14 @@ RIGHT = {
         "try:\n    zoo()[1].hello()\nexcept NotImplementedError:\n    pass\n"
         "else:\n    assert False",
     ),
+    "sets": (
+        "class Bits:\n    def __init__(self, *bits):\n        self.bits = sorted(set(bits))\n"
+        "    def __and__(self, other):\n        return Bits(*(set(self.bits) & set(other.bits)))\n"
+        "    def __or__(self, other):\n        return Bits(*self.bits, *other.bits)\n"
+        "    def __rxor__(self, number):\n        return number in self.bits",
+        "assert (Bits(1, 2) & Bits(2, 3)).bits == [2]\n"
+        "assert (Bits(1, 2) | Bits(2, 3)).bits == [1, 2, 3]\nassert 1 ^ Bits(1)",
+    ),
     "links": (
         "class Node:\n    def __init__(self, value, next=None):\n"
         "        self.value, self.next = value, next\n"
