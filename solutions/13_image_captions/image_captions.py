@@ -51,7 +51,8 @@ from course.training import Progress
 PAD, START, END = range(3)
 
 # %% [markdown]
-# These are the pictures of this lesson:
+# These are the pictures of this lesson. The data name a scene's things by number: ball 0, box 1, tent 2, boat 3, and −1 where
+# there is no second one.
 
 # %% tags=["demo"]
 GROUNDS = ["water", "grass", "sand"]
