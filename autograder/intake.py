@@ -13,11 +13,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import nbformat
-from IPython.core.inputtransformer2 import TransformerManager
 from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
 from autograder.rebuild import Answers, stubs
+from course.check.names import COMPREHENSIONS, compiled_text
 
 MISSING, UNREADABLE, REFUSED = "missing", "unreadable", "refused"
 
@@ -142,12 +142,8 @@ def _claimed_id(cell: NotebookNode) -> str | None:
 
 def defined_names(source: str) -> set[str]:
     """The names that a cell defines at its top level; none if it is not valid Python."""
-    try:
-        nodes = list(_top_level(ast.parse(plain_python(source))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
     names: set[str] = set()
-    for node in nodes:
+    for node in _nodes(source):
         if isinstance(node, SCOPES):
             names.add(node.name)
         elif isinstance(node, ast.Import | ast.ImportFrom):
@@ -160,12 +156,8 @@ def defined_names(source: str) -> set[str]:
 def changed_names(source: str) -> set[str]:
     """The names whose values a cell changes in place at its top level, as ``frame["x"] = 1`` and
     ``items.append(1)`` do."""
-    try:
-        nodes = list(_top_level(ast.parse(plain_python(source))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return set()
     names: set[str] = set()
-    for node in map(_changed, nodes):
+    for node in map(_changed, _nodes(source)):
         while isinstance(node, ast.Subscript | ast.Attribute):
             node = node.value
         if isinstance(node, ast.Name):
@@ -174,11 +166,18 @@ def changed_names(source: str) -> set[str]:
 
 
 SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 CHANGING = {
     "add", "append", "clear", "compile", "discard", "extend", "fit", "insert", "pop", "remove",
     "reverse", "set_weights", "setdefault", "sort", "update",
 }  # fmt: skip
+
+
+def _nodes(source: str) -> list[ast.AST]:
+    """The nodes at the top level of a cell; none if it is not valid Python."""
+    try:
+        return list(_top_level(ast.parse(plain_python(source))))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return []
 
 
 def _top_level(node: ast.AST) -> Iterator[ast.AST]:
@@ -205,6 +204,6 @@ def plain_python(source: str) -> str:
     """A cell without IPython's commands: they become calls, and a cell command's body remains."""
     first, _, rest = source.lstrip().partition("\n")
     try:
-        return TransformerManager().transform_cell(rest if first.startswith("%%") else source)
+        return compiled_text(rest if first.startswith("%%") else source)
     except Exception:
         return source
