@@ -84,7 +84,7 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
 		--universal --python-version 3.11 --generate-hashes \
 		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
-	$(BIN)/python -m autograder.environment
+	$(BIN)/python -m autograder.publish.conda
 
 clean: ## remove what the tools leave behind; .venv and the class stay
 	@rm -rf build dist .pytest_cache .ruff_cache *.egg-info

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from autograder.nbgrader_settings import GRADEBOOK_VARIABLE, configure
+from autograder.nbgrader_course.settings import GRADEBOOK_VARIABLE, configure
 
 configure(
     get_config(),  # noqa: F821 - nbgrader defines it

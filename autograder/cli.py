@@ -22,7 +22,7 @@ from rich.progress import (
 from autograder.errors import CourseError
 
 if TYPE_CHECKING:
-    from autograder.lesson import Lesson
+    from autograder.notebooks.source import Lesson
 
 app = typer.Typer(
     help="Build lessons, prove their tests, grade submissions, report.",
@@ -75,7 +75,7 @@ def _lessons(names: list[str] | None) -> list[Lesson]:
 
 def _assignments(names: list[str] | None) -> tuple[list[Lesson], list[Path]]:
     """The lessons of these names, or all; and the folders of notebooks without a source."""
-    from autograder.lesson import all_lessons, lesson_folders, read_lesson
+    from autograder.notebooks.source import all_lessons, lesson_folders, read_lesson
 
     root = course_root()
     if not names:
@@ -101,8 +101,8 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Execute unchanged lessons too.")] = False,
 ) -> None:
     """Make the instructor notebooks, the students' lessons and the tables of lessons."""
-    from autograder import build as building
-    from autograder import tables
+    from autograder.publish import build as building
+    from autograder.publish import lesson_lists as tables
 
     lessons = _lessons(names)
     if check:
@@ -141,8 +141,8 @@ def prove(
 
     Of an assignment that was not made here: against the instructor's own answers and blank ones.
     """
-    from autograder.prove import plan
-    from autograder.prove import prove as run_proofs
+    from autograder.proofs import plan
+    from autograder.proofs import prove as run_proofs
 
     lessons, own = _assignments(names)
     work = plan(lessons, own)
@@ -216,8 +216,8 @@ def grade(
     """
     from sqlalchemy.engine import make_url
 
-    from autograder.grade import Grading
-    from autograder.table import grade_table
+    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.grade_table import grade_table
 
     grading = Grading(
         course_root(),
@@ -259,8 +259,8 @@ def report(
     class_folder: ClassFolder = None,
 ) -> None:
     """Write a page about a graded assignment: points, exercises, mistakes, what needs a look."""
-    from autograder.grade import Grading
-    from autograder.report import make_report
+    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.report import make_report
 
     # Nothing of a submission runs here.
     grading = Grading(course_root(), Path(assignment).name, class_folder, trust_submissions=True)
@@ -276,7 +276,7 @@ def bundle(
     out: Annotated[Path, typer.Argument(help="The zip, or a folder to put it in.")] = Path("dist"),
 ) -> None:
     """Write the zip that students get: course/, lessons/ and what installs them."""
-    from autograder.bundle import make_bundle
+    from autograder.publish.bundle import make_bundle
 
     path = make_bundle(course_root(), out)
     console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
@@ -285,10 +285,10 @@ def bundle(
 @app.command()
 def demo() -> None:
     """Release a lesson, make a small class that answers it well and badly, and grade it."""
-    from autograder.demo import DEMO_LESSON, TIMEOUT, make_class
-    from autograder.grade import Grading
-    from autograder.sandbox import install_bubblewrap, isolation_problem
-    from autograder.table import grade_table
+    from autograder.classroom.demo import DEMO_LESSON, TIMEOUT, make_class
+    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.grade_table import grade_table
+    from autograder.sandbox.isolation import install_bubblewrap, isolation_problem
 
     root = course_root()
     if isolation_problem() is not None:

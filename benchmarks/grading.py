@@ -36,14 +36,14 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.table import Table
 
-from autograder.grade import Grading
-from autograder.inside.wire import decode, encode
-from autograder.lesson import DEMO, Lesson, read_lesson, tags
-from autograder.nbgrader_settings import gradebook_url
-from autograder.prove import variants
-from autograder.rebuild import grade_id
-from autograder.sandbox import Workplace
-from autograder.submission import grade_submission
+from autograder.classroom.grade_class import Grading
+from autograder.grading.grade_submission import grade_submission
+from autograder.nbgrader_course.settings import gradebook_url
+from autograder.notebooks.source import Lesson, read_lesson
+from autograder.proofs import variants
+from autograder.sandbox.inside.wire import decode, encode
+from autograder.sandbox.workplace import Workplace
+from course.cells import DEMO, grade_id, tags
 
 ROOT = Path(__file__).resolve().parent.parent
 

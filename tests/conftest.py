@@ -24,8 +24,8 @@ def _own_fork_servers():
 @pytest.fixture(scope="session")
 def built_toy(tmp_path_factory) -> Path:
     """The root of a course with one built lesson. Read only: copy it to change it."""
-    from autograder.build import build
-    from autograder.lesson import read_lesson
+    from autograder.notebooks.source import read_lesson
+    from autograder.publish.build import build
 
     root = tmp_path_factory.mktemp("built") / "course"
     shutil.copytree(TOY, root)
@@ -37,7 +37,7 @@ def built_toy(tmp_path_factory) -> Path:
 @pytest.fixture
 def toy(built_toy, tmp_path) -> Path:
     """The root of a built course of one's own, its gradebook made and empty."""
-    from autograder.release import empty_gradebook
+    from autograder.nbgrader_course.api import empty_gradebook
 
     root = tmp_path / "course"
     shutil.copytree(built_toy, root)
@@ -49,7 +49,7 @@ def toy(built_toy, tmp_path) -> Path:
 @pytest.fixture
 def toy_lesson(toy):
     """The lesson of ``toy``."""
-    from autograder.lesson import read_lesson
+    from autograder.notebooks.source import read_lesson
 
     return read_lesson(toy / "solutions" / "90_adding")
 

@@ -10,7 +10,7 @@ import functools
 
 import nbval.kernel
 
-from autograder.execution import kernel_environment
+from autograder.publish.execute import kernel_environment
 from course.kernels import warm_by_default
 
 _start = nbval.kernel.start_new_kernel

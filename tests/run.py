@@ -20,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from autograder.sandbox import install_bubblewrap, isolation_problem
+from autograder.sandbox.isolation import install_bubblewrap, isolation_problem
 from course.kernels import unsupported
 
 ROOT = Path(__file__).parent.parent

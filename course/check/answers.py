@@ -29,7 +29,8 @@ from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute
 from nbgrader.validator import Validator
 from traitlets import Any, Float
 
-from course.check.lesson import Exercise, Lesson, first_line, grade_id, is_edited, tags
+from course.cells import find_grade_id, first_line, grade_id, is_edited, tags
+from course.check.lesson import Exercise, Lesson
 from course.check.names import (
     bound_names,
     has_statements,
@@ -137,7 +138,7 @@ def as_graded(lesson: Lesson) -> NotebookNode:
     notebook = copy.deepcopy(lesson.notebook)
     notebook.cells = copy.deepcopy(lesson.graded_cells())
     for cell in notebook.cells:
-        if grade_id(cell) and _TAGS_THAT_STEER & tags(cell):
+        if find_grade_id(cell) and _TAGS_THAT_STEER & tags(cell):
             cell.metadata.tags = sorted(tags(cell) - _TAGS_THAT_STEER)
     return notebook
 
@@ -203,7 +204,7 @@ class _Run:
     """An executed notebook, by cell id and by execution count."""
 
     def __init__(self, notebook: NotebookNode):
-        self.by_id = {grade_id(cell): cell for cell in notebook.cells if grade_id(cell)}
+        self.by_id = {name: cell for cell in notebook.cells if (name := find_grade_id(cell))}
         self.cells = notebook.cells
         self.by_count = {
             cell.execution_count: cell
@@ -298,7 +299,7 @@ def _explain(error: NotebookNode, run: _Run, cell: NotebookNode) -> str:
     if mine:
         return f"{message}\nin line {mine[-1][1]} of your answer: {_line(*mine[-1])}"
     if frames:
-        place = "your answer" if utils.is_solution(cell) else f"the test {grade_id(cell)}"
+        place = "your answer" if utils.is_solution(cell) else f"the test {find_grade_id(cell)}"
         return f"{message}\nin line {frames[-1][1]} of {place}: {_line(*frames[-1])}"
     return message
 
@@ -336,7 +337,7 @@ def unseen(lesson: Lesson, exercise: Exercise) -> list[str]:
                     "grading does not run. Move it into the answer's cell."
                 )
     for cell in code:
-        edited = cell is not exercise.answer and not grade_id(cell) and is_edited(cell)
+        edited = cell is not exercise.answer and not find_grade_id(cell) and is_edited(cell)
         if edited and (names := sorted(needed & bound_names(cell.source))):
             warnings.append(
                 f"Uses {_listed(names)} from a cell of the lesson that you changed "
@@ -374,7 +375,7 @@ def _problems(lesson: Lesson, run: _Run) -> list[str]:
             )
     for cell in run.cells:
         error = run.error(cell)
-        if error is not None and not grade_id(cell) and "raises-exception" not in tags(cell):
+        if error is not None and not find_grade_id(cell) and "raises-exception" not in tags(cell):
             changed = "You changed this cell. " if is_edited(cell) else ""
             problems.append(
                 f"A cell of the lesson fails without the cells that grading leaves out "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -13,14 +12,10 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.nbgraderformat import MetadataValidator
 
+from course.cells import DEMO, find_grade_id, tags
 from course.lessons import LessonError
 
-DEMO = "demo"
-RESULT = "nbval-check-output"
-
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
-# The build names a cell that has no grade_id after the digest of its text, which tells an edit.
-_DIGEST_ID = re.compile(r"cell-([0-9a-f]{10})(-\d+)?")
 
 
 @dataclass
@@ -56,37 +51,6 @@ class Lesson:
     def graded_cells(self) -> list[NotebookNode]:
         """The cells that grading runs: the lesson's own, without those that only show something."""
         return [cell for cell in self.own if DEMO not in tags(cell)]
-
-
-def tags(cell: NotebookNode) -> set[str]:
-    """A cell's tags; a malformed entry counts as none."""
-    found = cell.metadata.get("tags", ())
-    return set(found) if isinstance(found, list) else set()
-
-
-def grade_id(cell: NotebookNode) -> str | None:
-    """The name that nbgrader knows a cell by, if it is an exercise's, a test or locked."""
-    if utils.is_grade(cell) or utils.is_solution(cell) or utils.is_locked(cell):
-        return cell.metadata.nbgrader.get("grade_id")
-    return None
-
-
-def is_edited(cell: NotebookNode) -> bool:
-    """Whether a cell's text differs from the released one, as far as the notebook can tell."""
-    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
-    if checksum and grade_id(cell):
-        return checksum != utils.compute_checksum(cell)
-    if match := _DIGEST_ID.fullmatch(cell.get("id", "")):
-        text = f"{cell.cell_type}\n{cell.source}"
-        return hashlib.sha256(text.encode()).hexdigest()[:10] != match[1]
-    return False
-
-
-def first_line(cell: NotebookNode) -> str:
-    """What to call a cell in a message: its first line that says something."""
-    lines = [line.strip() for line in cell.source.splitlines()]
-    line = next((line for line in lines if line and not line.startswith("#")), "an empty cell")
-    return line if len(line) <= 60 else line[:57] + "..."
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -156,7 +120,7 @@ def _exercises(cells: list[NotebookNode]) -> list[Exercise]:
     exercises: list[Exercise] = []
     title = ""
     for cell in cells:
-        name = grade_id(cell)
+        name = find_grade_id(cell)
         if utils.is_solution(cell):
             exercises.append(Exercise(name, title, cell))
         elif utils.is_grade(cell):

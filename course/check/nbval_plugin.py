@@ -14,6 +14,8 @@ from queue import Empty
 
 import pytest
 
+from course.cells import stated_result, text_of
+
 # A figure's text names its class and, at times, its address: no result.
 _OBJECT = re.compile(r"<[\w.]+(?: object)?(?: at 0x[0-9a-f]+| size [^>]*)?>")
 
@@ -26,27 +28,9 @@ def pytest_addoption(parser):
     parser.addoption("--course-report", help="file to write a line of JSON per cell to")
 
 
-def text_of(outputs) -> str:
-    """What a cell shows as text: its standard output and the text of its values."""
-    parts = []
-    for output in outputs:
-        if output.output_type == "stream" and output.name == "stdout":
-            parts.append(output.text)
-        elif output.output_type in {"execute_result", "display_data"}:
-            parts.append(output.data.get("text/plain", ""))
-    return "".join(parts)
-
-
 def comparable(text: str) -> str:
     """The text without what may differ between two right runs: objects, space at line ends."""
     return "\n".join(line.rstrip() for line in _OBJECT.sub("", text).strip().splitlines())
-
-
-def stated_result(cell) -> str | None:
-    """The result that a released cell states, or None."""
-    course = cell.metadata.get("course")
-    expected = course.get("expected") if isinstance(course, dict) else None
-    return expected if isinstance(expected, str) else None
 
 
 def pytest_collection_modifyitems(items):

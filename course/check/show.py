@@ -11,8 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.text import Text
 
+from course.cells import find_grade_id, grade_id
 from course.check.answers import BY_HAND, ERROR, NOT_YET, RIGHT, UNANSWERED
-from course.check.lesson import grade_id
 from course.check.whole import EXERCISE, RESULT, WAITING
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Progress:
 
     def at_cell(self, cell) -> None:
         """A cell is about to run: an exercise is done when a later one's cell is reached."""
-        name = grade_id(cell)
+        name = find_grade_id(cell)
         if name in self._ends:
             self._bars.update(
                 self._task,

@@ -16,8 +16,9 @@ from pathlib import Path
 from nbconvert.filters import strip_ansi
 from nbgrader import utils
 
+from course.cells import first_line, is_edited
 from course.check.answers import UNANSWERED, Outcome, quiet_kernels
-from course.check.lesson import Lesson, first_line, is_edited
+from course.check.lesson import Lesson
 from course.check.names import bound_names
 
 WAITING, EXERCISE, BREAKS, RESULT, STOPPED = (

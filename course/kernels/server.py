@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
-import ctypes
 import fcntl
-import gc
 import importlib.util
 import json
 import os
@@ -26,8 +24,16 @@ import types
 from dataclasses import dataclass
 from pathlib import Path
 
+from course.forking import (
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    PRELOAD,
+    hide_memory,
+    prctl,
+    preload,
+    share_memory,
+)
 from course.kernels import identity
-from course.kernels.preload import PRELOAD, preload
 
 IDLE_SECONDS = 600
 # How often it looks whether it is still wanted.
@@ -50,8 +56,6 @@ KERNEL_MODULES = (
 )
 # What the first figure needs. Not the inline backend: it looks for its kernel when it is imported.
 FIGURE_MODULES = ("IPython.core.pylabtools", "matplotlib.backends.backend_agg")
-
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 
 @dataclass(frozen=True)
@@ -92,11 +96,8 @@ def main(descriptor: int, path: Path) -> None:
         name: value for name, value in os.environ.items() if variables.get(name) != value
     }
     server.replaceable = {name.partition(".")[0] for name in sys.modules} - kernels_own
-    # The collector would write to every object, and each kernel get a copy of its own.
-    gc.collect()
-    gc.freeze()
-    # No process of this user may look into this one's memory, or change it.
-    _prctl(_PR_SET_DUMPABLE, 0)
+    share_memory()
+    hide_memory()
     job = server.serve()
     if job is not None:
         be_kernel(job)
@@ -228,11 +229,11 @@ class Server:
         """
         os.setsid()
         # As a keeper that is gone cannot say how its kernel ended, the two end together.
-        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:
             os._exit(1)
         # A kernel is its user's own, to debug and to look into.
-        _prctl(_PR_SET_DUMPABLE, 1)
+        prctl(PR_SET_DUMPABLE, 1)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
             os.close(stream)
@@ -318,15 +319,3 @@ def _use_backend() -> None:
     matplotlib = sys.modules.get("matplotlib")
     if matplotlib is not None:
         matplotlib.rcParams["backend"] = backend
-
-
-def _prctl(option: int, value: int) -> None:
-    """The system call of that name.
-
-    Raises:
-        OSError: the system refuses.
-    """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(option, ctypes.c_ulong(value), 0, 0, 0):
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))

@@ -3,9 +3,9 @@
 import nbformat
 import pytest
 
-from autograder.build import build, check
 from autograder.errors import CourseError
-from autograder.lesson import read_lesson
+from autograder.notebooks.source import read_lesson
+from autograder.publish.build import build, check
 
 
 def cells(path):

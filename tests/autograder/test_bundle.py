@@ -15,8 +15,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
 
-from autograder import bundle, leaks
 from autograder.errors import CourseError
+from autograder.gates import leaks
+from autograder.publish import bundle
 
 ROOT = Path(__file__).parents[2]
 

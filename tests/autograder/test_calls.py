@@ -5,8 +5,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
-from autograder import sandbox
-from autograder.examine import examine
+from autograder.grading.grade_notebook import examine
+from autograder.sandbox import workplace as sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -186,14 +186,14 @@ TEST = "assert apply(lambda v: v + 1, 1) == 2, 'one more'"
         ("def apply(f, x):\n    print(2 * 10**6 * 'x')\n    return 3", "one more"),
         (
             "def apply(f, x):\n    side = f.__closure__[1].cell_contents\n"
-            "    from autograder.inside.wire import encode\n"
+            "    from autograder.sandbox.inside.wire import encode\n"
             "    while True:\n"
             "        side.channel.send(encode({'callback': 99, 'args': [], 'kwargs': {}}))",
             "4 seconds",
         ),
         (
             "def apply(f, x):\n    side = f.__closure__[1].cell_contents\n"
-            "    from autograder.inside.wire import encode\n"
+            "    from autograder.sandbox.inside.wire import encode\n"
             "    side.channel.send(encode({'callback': 'x', 'value': 2}))\n    return 3",
             "one more",
         ),

@@ -10,10 +10,10 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, create_solution_cell
 
+from autograder.classroom.grade_class import Grading
 from autograder.errors import CourseError
-from autograder.feedback import FeedbackExporter
-from autograder.grade import Grading
-from autograder.sandbox import isolation_problem
+from autograder.nbgrader_course.feedback_steps import FeedbackExporter
+from autograder.sandbox.isolation import isolation_problem
 from tests.autograder.hostile import FILES
 
 # Where there is no sandbox, the same must hold without one.
@@ -297,7 +297,9 @@ def test_what_is_not_there_is_named(toy):
 
 
 def test_refuses_to_grade_without_isolation(toy, hand_in, monkeypatch):
-    monkeypatch.setattr("autograder.grade.isolation_problem", lambda: "bubblewrap is missing.")
+    monkeypatch.setattr(
+        "autograder.classroom.grade_class.isolation_problem", lambda: "bubblewrap is missing."
+    )
     hand_in("ada")
     with pytest.raises(CourseError, match=r"Nothing was graded.*--trust-submissions"):
         Grading(toy, "90_adding")

@@ -6,8 +6,8 @@ import json
 import nbformat
 import pytest
 
-from autograder import sandbox
-from autograder.grade import Grading
+from autograder.classroom.grade_class import Grading
+from autograder.sandbox import workplace as sandbox
 from tests.autograder.hostile import AT_CALL, AT_CELL, EDITS, FILES, STOPS, WRONG, body
 
 pytestmark = [
@@ -128,10 +128,10 @@ def test_the_class_is_large_and_everybody_is_in_the_gradebook(graded, built_toy)
 @pytest.fixture(scope="module")
 def grade(built_toy):
     """Grade an answer to ``add`` by itself."""
-    from autograder.examine import examine
-    from autograder.instructor import make_instructor_notebook
-    from autograder.lesson import read_lesson
-    from autograder.rebuild import references
+    from autograder.grading.grade_notebook import examine
+    from autograder.grading.rebuild import references
+    from autograder.notebooks.instructor import make_instructor_notebook
+    from autograder.notebooks.source import read_lesson
 
     lesson = read_lesson(built_toy / "solutions" / ASSIGNMENT)
     instructor = make_instructor_notebook(lesson)

@@ -3,7 +3,7 @@
 import pytest
 
 from autograder.errors import CourseError
-from autograder.lesson import explanation, is_source, read_lesson
+from autograder.notebooks.source import explanation, is_source, read_lesson
 
 
 def test_reads_header_and_exercises(toy_lesson):

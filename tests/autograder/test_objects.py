@@ -5,9 +5,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
-from autograder import examine as examining
-from autograder import sandbox
-from autograder.examine import examine
+from autograder.grading import grade_notebook as examining
+from autograder.grading.grade_notebook import examine
+from autograder.sandbox import workplace as sandbox
 
 pytestmark = pytest.mark.slow
 
@@ -219,12 +219,12 @@ HOSTILE = {
         POINT, POINT_TEST, "assertion failed",
     ),
     "names that are none": (
-        STACK + "import autograder.inside.answers as side\n"
+        STACK + "import autograder.sandbox.inside.answers_side as side\n"
         "side.class_names = lambda kind: ['a b', 3]",
         STACK, STACK_TEST, "could not be read",
     ),
     "a class that is none": (
-        "import autograder.inside.answers as side\nside._described = lambda value: "
+        "import autograder.sandbox.inside.answers_side as side\nside._described = lambda value: "
         "{'kind': 'exception', 'ancestors': {}, 'parameters': 3}\nclass Stack:\n    pass",
         STACK, STACK_TEST, "could not be read",
     ),

@@ -9,8 +9,8 @@ from nbgrader.tests import create_grade_cell, create_solution_cell
 from typer.testing import CliRunner
 
 from autograder.cli import app
-from autograder.lesson import read_lesson
-from autograder.prove import plan, prove
+from autograder.notebooks.source import read_lesson
+from autograder.proofs import plan, prove
 
 
 @pytest.fixture

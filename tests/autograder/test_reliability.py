@@ -14,9 +14,9 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 
-from autograder.grade import Grading
-from autograder.sandbox import bubblewrap, isolation_problem
-from autograder.submission import grade_submission
+from autograder.classroom.grade_class import Grading
+from autograder.grading.grade_submission import grade_submission
+from autograder.sandbox.isolation import bubblewrap, isolation_problem
 from tests.autograder.hostile import FILES, STOPS
 
 pytestmark = pytest.mark.slow
@@ -27,7 +27,7 @@ RIGHT = {
     "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
     "names": "names = ['a', 'b']",
 }
-ZYGOTE = "autograder.inside.zygote"
+ZYGOTE = "autograder.sandbox.inside.zygote"
 
 
 def zygotes_and_children():

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
+from autograder.classroom.report import make_report
+from autograder.classroom.results import CellResult, Result
 from autograder.errors import CourseError
-from autograder.report import make_report
-from autograder.results import CellResult, Result
 
 EXERCISES = {"a1": "a", "a2": "a", "b1": "b"}
 LONG = "def a(values):\n" + "".join(f"    total_{n} = values[{n}] + {n}\n" for n in range(12))

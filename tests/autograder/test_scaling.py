@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from autograder.classroom.grade_class import Grading
 from autograder.errors import CourseError
-from autograder.grade import Grading
-from autograder.nbgrader_settings import gradebook_url
-from autograder.sandbox import isolation_problem
+from autograder.nbgrader_course.settings import gradebook_url
+from autograder.sandbox.isolation import isolation_problem
 
 pytestmark = pytest.mark.slow
 
@@ -86,7 +86,7 @@ def test_a_cluster_that_is_not_there_is_named(toy, small_class, monkeypatch):
 
 
 def test_a_worker_with_another_version_refuses(toy, small_class, monkeypatch):
-    monkeypatch.setattr("autograder.grade.environment_key", lambda: "another")
+    monkeypatch.setattr("autograder.classroom.grade_class.environment_key", lambda: "another")
     with pytest.raises(CourseError, match="Install the same commit"):
         list(grading(toy).grade(list(small_class)))
 

@@ -9,9 +9,10 @@ import nbformat
 import pytest
 from PIL import Image
 
-from autograder import coverage, tables
 from autograder.errors import CourseError
-from autograder.lesson import all_lessons
+from autograder.gates import coverage
+from autograder.notebooks.source import all_lessons
+from autograder.publish import lesson_lists as tables
 
 TOY_MAP = """\
 articles:

@@ -13,8 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autograder.inside.calls import Lent
-from autograder.inside.wire import CannotTravelError, decode, encode, shared_name
+from autograder.sandbox.inside.errors import CannotTravelError
+from autograder.sandbox.inside.lending import Lent
+from autograder.sandbox.inside.library_values import shared_name
+from autograder.sandbox.inside.wire import decode, encode
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from autograder import coverage
 from autograder.errors import CourseError
-from autograder.lesson import all_lessons
+from autograder.gates import coverage
+from autograder.notebooks.source import all_lessons
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (Path(__file__).parent / "sections.txt").read_text(encoding="utf-8").splitlines()

@@ -12,9 +12,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder import leaks
-from autograder.leaks import ANSWER, EXPLANATION, HIDDEN
-from autograder.lesson import ALTERNATIVE, MISCONCEPTION
+from autograder.gates import leaks
+from autograder.gates.leaks import ANSWER, EXPLANATION, HIDDEN
+from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,9 +8,9 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
-from autograder import style
-from autograder.lesson import all_lessons
-from autograder.thumbnails import thumbnail
+from autograder.gates import style
+from autograder.notebooks.source import all_lessons
+from autograder.publish.thumbnails import thumbnail
 
 ROOT = Path(__file__).parents[2]
 ALT = "Accuracy rises from 0.1 to 0.9 within five epochs."

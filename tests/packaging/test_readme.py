@@ -12,7 +12,11 @@ import autograder.cli
 import course.cli
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [ROOT / "README.md", ROOT / "lessons" / "README.md", ROOT / "autograder/student/README.md"]
+TEXTS = [
+    ROOT / "README.md",
+    ROOT / "lessons" / "README.md",
+    ROOT / "autograder/publish/student/README.md",
+]
 
 
 @pytest.fixture(params=TEXTS, ids=lambda path: str(path.relative_to(ROOT)))

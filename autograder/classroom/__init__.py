@@ -1,0 +1,1 @@
+"""How did the class do: a class is graded, recorded and reported here."""

@@ -1,0 +1,1 @@
+"""Whether the course is fit to be published: coverage, leaks, style."""

@@ -1,0 +1,269 @@
+"""Coverage: every section of the articles is answered under a heading that exists.
+
+The map is ``solutions/coverage.yml``. Each lesson says in its own header what it mirrors; the two
+must agree, so that a mistake in one of them is noticed. A section is open while a lesson that the
+map names for it is not written.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from autograder.errors import CourseError
+from autograder.notebooks.cells import read_notebook
+from autograder.notebooks.markdown import headings
+from autograder.notebooks.source import FOLDER, Lesson, all_lessons
+
+MAP = Path("solutions") / "coverage.yml"
+_SECTION = re.compile(r"(\d+) \S.*")
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """The articles' titles by number, and for each section the heading in each of its lessons.
+
+    A heading is None where the lesson is not written yet.
+    """
+
+    articles: dict[int, str]
+    sections: dict[str, dict[str, str | None]]
+
+    def open(self) -> dict[str, list[str]]:
+        """The open sections, each with the lessons that it waits for, in the articles' order."""
+        waiting = {
+            section: [name for name, heading in lessons.items() if heading is None]
+            for section, lessons in self.sections.items()
+        }
+        return {section: names for section, names in waiting.items() if names}
+
+    def to_come(self) -> list[str]:
+        """The lessons that are not written yet, in order."""
+        return sorted({name for names in self.open().values() for name in names})
+
+    def mirrored_by(self, lesson: str) -> dict[str, str | None]:
+        """The sections that a lesson answers, each with the heading, in the articles' order."""
+        return {
+            section: lessons[lesson]
+            for section, lessons in self.sections.items()
+            if lesson in lessons
+        }
+
+    def lessons_of(self, article: int) -> set[str]:
+        """The lessons that answer an article's sections."""
+        return {
+            name
+            for section, entries in self.sections.items()
+            if section.startswith(f"{article} ")
+            for name in entries
+        }
+
+    def split(self, section: str) -> tuple[int, str, str | None]:
+        """The article's number, the section's title and, where it is an item, its name.
+
+        Titles hold colons too: an item is what stands under a section of the map.
+        """
+        number, _, title = section.partition(" ")
+        parts = title.split(": ")
+        for count in range(1, len(parts)):
+            parent = ": ".join(parts[:count])
+            if f"{number} {parent}" in self.sections:
+                return int(number), parent, ": ".join(parts[count:])
+        return int(number), title, None
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A loader that refuses what YAML lets pass: the same key twice."""
+
+
+def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
+    result = {}
+    for key_node, value_node in node.value:
+        key = loader.construct_object(key_node)
+        if key in result:
+            raise CourseError(f"{key!r} stands twice, again in line {key_node.start_mark.line + 1}")
+        result[key] = loader.construct_object(value_node, deep=True)
+    return result
+
+
+_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+
+
+def load(root: Path) -> Coverage:
+    """Read the map of the course at ``root``.
+
+    Raises:
+        CourseError: there is no map, or it is not one.
+    """
+    path = Path(root) / MAP
+    if not path.is_file():
+        raise CourseError(f"There is no {MAP}: it says which lesson answers which section.")
+    return parse(path.read_text(encoding="utf-8"))
+
+
+def parse(text: str) -> Coverage:
+    """Read a map.
+
+    Raises:
+        CourseError: it is not YAML, or not of the form that its first lines describe.
+    """
+    try:
+        data = yaml.load(text, Loader=_StrictLoader)
+    except (yaml.YAMLError, CourseError) as error:
+        raise CourseError(f"{MAP} cannot be read: {error}.") from None
+    if not isinstance(data, dict) or set(data) != {"articles", "sections"}:
+        raise CourseError(f"{MAP} must have the two keys `articles` and `sections`.")
+    articles, sections = data["articles"], data["sections"]
+    last = 0
+    for section, lessons in sections.items():
+        match = _SECTION.fullmatch(str(section))
+        if not match or int(match[1]) not in articles:
+            raise CourseError(
+                f"{MAP}: {section!r} must be the number of an article, a space and a section."
+            )
+        if int(match[1]) < last:
+            raise CourseError(f"{MAP}: {section!r} does not stand with its article.")
+        last = int(match[1])
+        if not isinstance(lessons, dict):
+            raise CourseError(f"{MAP}: {section!r} must map lessons to headings.")
+        if not lessons and not any(other.startswith(f"{section}: ") for other in sections):
+            raise CourseError(f"{MAP}: {section!r} has neither a lesson nor items.")
+        for name, heading in lessons.items():
+            if not FOLDER.fullmatch(str(name)):
+                raise CourseError(f"{MAP}: {section!r}: {name!r} is not the name of a lesson.")
+            if heading is not None and not (isinstance(heading, str) and heading.strip()):
+                raise CourseError(f"{MAP}: {section!r}: the heading must be a text or null.")
+    return Coverage(articles, sections)
+
+
+def check(root: Path) -> list[str]:
+    """What is wrong with the coverage of the course at ``root``, one sentence each."""
+    return problems(load(root), all_lessons(Path(root)))
+
+
+def problems(coverage: Coverage, lessons: Iterable[Lesson]) -> list[str]:
+    """Where the map, the lessons' headers and the built notebooks do not agree."""
+    lessons = {lesson.name: lesson for lesson in lessons}
+    found = []
+    for section, entries in coverage.sections.items():
+        for name, heading in entries.items():
+            if name in lessons:
+                found += _compare(section, heading, lessons[name])
+            elif heading is not None:
+                found.append(
+                    f"{MAP}: {section!r} names a heading of {name}, which is not written. "
+                    "Write null, or restore the lesson."
+                )
+    for lesson in lessons.values():
+        mapped = coverage.mirrored_by(lesson.name)
+        for section in lesson.header.mirrors:
+            if section not in coverage.sections:
+                found.append(
+                    f"{lesson.name}: its header mirrors {section!r}, which is no section of "
+                    f"{MAP}. Take the name from there."
+                )
+            elif section not in mapped:
+                found.append(
+                    f"{lesson.name}: its header mirrors {section!r}, and {MAP} does not name the "
+                    "lesson there. Add it in one or take it out of the other."
+                )
+        found += _missing_headings(lesson)
+    return found
+
+
+def _compare(section: str, heading: str | None, lesson: Lesson) -> list[str]:
+    stated = lesson.header.mirrors.get(section)
+    if stated is None:
+        return [
+            f"{lesson.name}: {MAP} says that it answers {section!r}, and its header does not "
+            "mirror it."
+        ]
+    if heading is None:
+        return [
+            f"{MAP}: {section!r} is open for {lesson.name}, which is written: name the heading, "
+            f"which its header says is {stated!r}."
+        ]
+    if heading != stated:
+        return [
+            f"{lesson.name}: {section!r} is answered under {heading!r} in {MAP} and under "
+            f"{stated!r} in the lesson's header. Which of the two is right?"
+        ]
+    return []
+
+
+def _missing_headings(lesson: Lesson) -> list[str]:
+    found = []
+    notebooks = {
+        "instructor notebook": lesson.instructor_notebook,
+        "student notebook": lesson.student_notebook,
+    }
+    for kind, path in notebooks.items():
+        notebook = read_notebook(path)
+        if notebook is None:
+            found.append(f"{lesson.name}: there is no {kind}: run `autograder build`.")
+            continue
+        existing = {heading.text for heading in headings(notebook)}
+        found += [
+            f"{lesson.name}: {section!r} should be answered under the heading {heading!r}, and "
+            f"the {kind} has no such heading."
+            for section, heading in lesson.header.mirrors.items()
+            if heading not in existing
+        ]
+    return found
+
+
+def growth(old: Coverage, new: Coverage) -> list[str]:
+    """What a later version of the map may not do: open a section, or lose one."""
+    opened = [f"{section!r} is open again" for section in new.open() if section not in old.open()]
+    lost = [f"{section!r} is gone" for section in old.sections if section not in new.sections]
+    return opened + lost
+
+
+def history_problems(root: Path) -> list[str]:
+    """Changes of the map, in git's history and the working tree, that opened or lost a section.
+
+    Raises:
+        CourseError: ``root`` has no git history.
+    """
+    root = Path(root)
+    log = _git(root, "log", "--format=%H %P", "--", str(MAP))
+    if log is None or not log.strip():
+        raise CourseError(f"{root} has no git history of {MAP}.")
+    steps: list[tuple[str, Coverage | None, Coverage | None]] = []
+    for line in log.splitlines():
+        commit, *parents = line.split()
+        new = _version(root, commit)
+        steps += [(commit[:10], _version(root, parent), new) for parent in parents]
+    head = _version(root, "HEAD")
+    steps.append(("the working tree", head, load(root)))
+    return [
+        f"{MAP}, {where}: {problem}."
+        for where, old, new in steps
+        # A clone of limited depth, or a version that could not be read, has nothing to compare.
+        if old is not None and new is not None
+        for problem in growth(old, new)
+    ]
+
+
+def _version(root: Path, commit: str) -> Coverage | None:
+    text = _git(root, "show", f"{commit}:./{MAP.as_posix()}")
+    try:
+        return None if text is None else parse(text)
+    except CourseError:
+        return None
+
+
+def _git(root: Path, *arguments: str) -> str | None:
+    """What git prints, or None where it fails or is not there."""
+    try:
+        process = subprocess.run(
+            ["git", "-C", str(root), *arguments], capture_output=True, text=True, check=False
+        )
+    except FileNotFoundError:
+        return None
+    return process.stdout if process.returncode == 0 else None

@@ -1,0 +1,177 @@
+"""Run a rebuilt notebook and score it, whatever the answers do.
+
+The answers run in one process, the tests in another, which scores them (see ``sandbox``). An answer
+that never ends, or that ends its process, costs its own exercise: the notebook is run again with
+that answer left blank, so the other exercises are still graded.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Set
+from dataclasses import dataclass, field
+
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader import utils
+
+from autograder.grading.expected_objects import known_objects, objects_in_tests
+from autograder.grading.rebuild import references, stubs
+from autograder.grading.run import LOST, NO_OBJECTS, NOWHERE, Stop, _Right, _Run, _run
+from autograder.grading.score import CellScore, error_message, score_cell
+from autograder.grading.status import CELL_TIMEOUT, ERROR, GRADED, MEMORY
+from autograder.notebooks.cells import Answers, groups
+from autograder.sandbox.workplace import Workplace
+from course.cells import grade_id
+
+UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
+
+
+@dataclass
+class Examination:
+    """A notebook that has run, with what each test cell is worth."""
+
+    notebook: NotebookNode
+    status: str
+    seconds: float
+    message: str = ""
+    cells: dict[str, CellScore] = field(default_factory=dict)
+
+    @property
+    def score(self) -> float:
+        return sum(cell.score or 0.0 for cell in self.cells.values())
+
+    @property
+    def max_score(self) -> float:
+        return sum(cell.max_score for cell in self.cells.values())
+
+
+def examine(
+    instructor: NotebookNode,
+    answers: Answers,
+    workplace: Workplace,
+    files: bytes = b"",
+    timeout: int = CELL_TIMEOUT,
+    elsewhere: Set[str] = frozenset(),
+) -> Examination:
+    """Grade answers against an instructor's notebook.
+
+    Args:
+        instructor: the instructor notebook.
+        answers: text by ``grade_id``.
+        workplace: where to run them.
+        files: a tar archive of what the assignment's notebook may read or import.
+        timeout: seconds for one cell.
+        elsewhere: names that the student defined in cells that do not take part; a failure for
+            the lack of one is explained.
+    """
+    start = time.monotonic()
+    blank = stubs(instructor)
+    answers = blank | {name: text for name, text in answers.items() if name in blank}
+    stops: dict[int, Stop] = {}
+    objects = known_objects(instructor, workplace, files)
+    while True:
+        right = _Right(references(instructor), objects)
+        run, stop = _run(instructor, answers, right, set(stops), workplace, files, timeout)
+        if run.objects["refused"] and objects is NO_OBJECTS:
+            # No lesson's answer gives any, so it is found out when the first one does.
+            objects = objects_in_tests(instructor, workplace, files, timeout)
+            if objects is None:
+                return _broken(run.notebook, LOST, time.monotonic() - start)
+            continue
+        notebook = run.notebook
+        if stop is None:
+            break
+        blamed = _blamed(notebook, stop.cell)
+        if not blamed - stops.keys():
+            return _broken(notebook, stop, time.monotonic() - start)
+        stops |= {index: stop for index in blamed}
+    _write_stops(notebook, stops)
+    examination = Examination(notebook, GRADED, time.monotonic() - start)
+    if stops:
+        first = next(iter(stops.values()))
+        examination.status, examination.message = first.status, first.message
+    elif run.out_of_memory:
+        examination.status, examination.message = MEMORY, "An answer asked for too much memory."
+    examination.cells = _score(run, blank, elsewhere)
+    return examination
+
+
+def _blamed(notebook: NotebookNode, index: int) -> set[int]:
+    """The cells of the exercise where a run was cut short: the one that the cell belongs to, or,
+    for a cell of the lesson's own, the one before it. None before the first."""
+    blamed: set[int] = set()
+    for group in groups(notebook):
+        cells = {*group.tests} | ({group.solution} if group.solution is not None else set())
+        if min(cells) > index:
+            break
+        blamed = cells
+    return blamed
+
+
+def _write_stops(notebook: NotebookNode, stops: dict[int, Stop]) -> None:
+    for index, stop in stops.items():
+        cell = notebook.cells[index]
+        message = f"This answer was stopped. {stop.message}"
+        # The name is the one whose message is shown as it is.
+        cell.outputs = [
+            new_output("error", ename="AssertionError", evalue=message, traceback=[message])
+        ]
+
+
+def _broken(notebook: NotebookNode, stop: Stop, seconds: float) -> Examination:
+    """A cell of the lesson itself was cut short: nobody's answer is to blame."""
+    message = stop.message
+    if stop.cell != NOWHERE:
+        message = f"A cell of the lesson itself was stopped. {message}"
+    return Examination(notebook, ERROR, seconds, message, nothing(notebook, message))
+
+
+def nothing(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
+    """No points for any test cell of a notebook, for one reason."""
+    return {
+        grade_id(cell): CellScore(0.0, float(cell.metadata["nbgrader"]["points"]), message)
+        for cell in notebook.cells
+        if utils.is_grade(cell)
+    }
+
+
+def _score(run: _Run, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
+    notebook = run.notebook
+    scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if utils.is_grade(cell)}
+    for group in groups(notebook):
+        if group.solution is None:
+            continue
+        solution = notebook.cells[group.solution]
+        for index in group.tests:
+            name = grade_id(notebook.cells[index])
+            if scores[name].score != scores[name].max_score:
+                scores[name] = _explain(
+                    scores[name], run.lines.get(index), solution, blank, elsewhere
+                )
+    return scores
+
+
+def _explain(
+    score: CellScore,
+    line: int | None,
+    solution: NotebookNode,
+    blank: Answers,
+    elsewhere: Set[str],
+) -> CellScore:
+    """Say where a failure came from: no answer, an answer that did not run, or a line of it."""
+    message = score.message
+    if solution.source.strip() == blank[grade_id(solution)].strip():
+        message = "Not answered."
+    elif (failure := error_message(solution)) and failure != message:
+        message = f"The answer itself did not run. {failure}"
+    elif line is not None:
+        message = f"{message} (line {line} of the answer)"
+    lacking = UNDEFINED.search(message)
+    if lacking and lacking[1] in elsewhere:
+        message += (
+            f" You define {lacking[1]} in another cell, and grading runs only the answer cells: "
+            "move it into the answer."
+        )
+    return CellScore(score.score, score.max_score, message)

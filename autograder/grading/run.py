@@ -1,0 +1,167 @@
+"""One pass over a rebuilt notebook: cells go to the process of the tests, outputs come back."""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Set
+from dataclasses import dataclass
+
+import nbformat
+from nbformat import NotebookNode
+from nbformat.v4 import new_output
+from nbgrader import utils
+
+from autograder.grading.names import changed_names, defined_names, plain_python
+from autograder.grading.rebuild import rebuild
+from autograder.grading.status import DIED, ERROR, TIMEOUT
+from autograder.notebooks.cells import Answers, is_answer
+from autograder.sandbox.inside.channel import Channel, ChannelClosedError
+from autograder.sandbox.inside.errors import CannotTravelError
+from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
+from autograder.sandbox.inside.wire import decode, encode
+from autograder.sandbox.workplace import Workplace, WorkplaceLostError
+from course.cells import grade_id
+
+# A process may be ended from outside too, by a machine short of memory, say. So an answer's process
+# has died when it has died this often, and grading has failed when it has failed this often.
+ATTEMPTS = {DIED: 3, ERROR: 5}
+OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
+
+# Before the first cell.
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a run was cut short, and why."""
+
+    cell: int
+    status: str
+    message: str
+
+
+LOST = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
+
+
+@dataclass(frozen=True)
+class _Right:
+    """The instructor's own answers, and what the tests did with objects of theirs; None if that is
+    to be found out."""
+
+    answers: Answers
+    objects: dict | None
+
+
+NO_OBJECTS = {"given by": set(), "comparisons": {}, "compared": set(), "refused": False}
+
+
+def _run(
+    instructor: NotebookNode,
+    answers: Answers,
+    right: _Right,
+    skip: Set[int],
+    workplace: Workplace,
+    files: bytes,
+    timeout: int,
+) -> tuple[_Run, Stop | None]:
+    """One pass over the rebuilt notebook, repeated where a process has ended."""
+    tried: Counter[str] = Counter()
+    while True:
+        run = _Run(rebuild(instructor, answers), right, skip)
+        try:
+            stop = run.execute(workplace, files, timeout)
+        except WorkplaceLostError:
+            stop = LOST
+        if stop is None:
+            return run, None
+        tried[stop.status] += 1
+        if tried[stop.status] >= ATTEMPTS.get(stop.status, 1):
+            return run, stop
+
+
+class _Run:
+    """One pass over a rebuilt notebook."""
+
+    def __init__(self, notebook: NotebookNode, right: _Right, skip: Set[int]) -> None:
+        self.notebook = notebook
+        self.right = right
+        self.skip = skip
+        self.objects = NO_OBJECTS
+        self.lines: dict[int, int] = {}
+        self.out_of_memory = False
+
+    def execute(self, workplace: Workplace, files: bytes, timeout: int) -> Stop | None:
+        """Run all cells but the skipped ones; say where it was cut short, if it was."""
+        count = 0
+        with workplace.pair(timeout, files) as channel:
+            for index, cell in enumerate(self.notebook.cells):
+                if cell.cell_type != "code" or index in self.skip or not cell.source.strip():
+                    continue
+                count += 1
+                cell.execution_count = count
+                stop = self._cell(channel, index, cell, timeout)
+                if stop is not None:
+                    return stop
+        return None
+
+    def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
+        try:
+            channel.send(encode(self._request(cell)))
+            # The tests wait for the answers themselves; this is for tests that do not end.
+            reply = decode(channel.receive(2 * LESSON_PATIENCE * timeout))
+        except TimeoutError:
+            return Stop(index, TIMEOUT, f"It ran for more than {timeout} seconds.")
+        except (ChannelClosedError, CannotTravelError):
+            return Stop(index, ERROR, "The process of the tests has ended.")
+        cell.outputs = [nbformat.from_dict(output) for output in reply["outputs"]]
+        if reply["value"] is not None:
+            text = {"text/plain": reply["value"]}
+            cell.outputs.append(
+                new_output("execute_result", text, execution_count=cell.execution_count)
+            )
+        self.objects = reply["objects"]
+        error = reply["error"]
+        if reply["stopped"]:
+            return Stop(index, reply["stopped"], error["evalue"] if error else "It has ended.")
+        if error:
+            self.out_of_memory |= error["ename"] in OUT_OF_MEMORY
+            if error["line"] is not None:
+                self.lines[index] = error["line"]
+            cell.outputs.append(
+                new_output(
+                    "error",
+                    ename=error["ename"],
+                    evalue=error["evalue"],
+                    traceback=error["traceback"],
+                )
+            )
+        return None
+
+    def _request(self, cell: NotebookNode) -> dict:
+        # Asked first: a cell that a person marks is a grade cell too, and a student's.
+        if not is_answer(cell):
+            kind = "test" if utils.is_grade(cell) else "lesson"
+            return {"kind": kind, "source": cell.source}
+        right = self.right.answers[grade_id(cell)]
+        imports = import_statements(right)
+        defined = defined_names(right) - defined_names(imports)
+        return {
+            "kind": "answer",
+            "source": cell.source,
+            "name": grade_id(cell),
+            "defines": sorted(defined),
+            "changes": sorted(changed_names(right) - defined),
+            "imports": imports,
+            "objects": self.right.objects,
+        }
+
+
+def import_statements(source: str) -> str:
+    """The import statements at the top level of a cell."""
+    try:
+        tree = ast.parse(plain_python(source))
+    except (SyntaxError, ValueError):
+        return ""
+    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(ast.unparse(node) for node in imports)

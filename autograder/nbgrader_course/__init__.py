@@ -1,0 +1,1 @@
+"""How nbgrader sees the course: its settings, its Python interface, the steps added to its own."""

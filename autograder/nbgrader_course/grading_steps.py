@@ -1,0 +1,164 @@
+"""The steps that this course adds to nbgrader's own, as nbgrader preprocessors.
+
+``nbgrader_config.py`` names them, so the plain ``nbgrader`` commands run them too.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbconvert.exporters import NotebookExporter
+from nbconvert.exporters.exporter import ResourcesDict
+from nbformat import NotebookNode
+from nbformat.v4 import new_notebook, new_output
+from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
+from traitlets import Bool, Integer
+
+from autograder.grading.grade_submission import mark
+from autograder.grading.read_submission import Intake, read_answers, read_timestamp
+from autograder.grading.rebuild import rebuild
+from autograder.grading.status import CELL_TIMEOUT
+from autograder.notebooks.cells import is_answer
+from autograder.notebooks.files import archive
+from autograder.sandbox.workplace import shared_workplace
+from course.cells import grade_id
+
+
+def _folder(preprocessor: NbGraderPreprocessor, resources: ResourcesDict, submitted: bool) -> Path:
+    """The folder of what was submitted, or of the instructor's version of it."""
+    coursedir = preprocessor.parent.parent.coursedir
+    names = resources["nbgrader"]
+    step = coursedir.submitted_directory if submitted else coursedir.source_directory
+    student = names["student"] if submitted else "."
+    return Path(coursedir.format_path(step, student, names["assignment"]))
+
+
+def _instructor(preprocessor: NbGraderPreprocessor, resources: ResourcesDict) -> NotebookNode:
+    path = _folder(preprocessor, resources, submitted=False)
+    return nbformat.read(path / f"{resources['nbgrader']['notebook']}.ipynb", as_version=4)
+
+
+class RebuildNotebook(NbGraderPreprocessor):
+    """Replace a submitted notebook by the instructor's with the student's answers in it."""
+
+    marked = Bool(
+        False,
+        help="The notebooks are not submissions: `autograder grade` has rebuilt and marked them. "
+        "Never for notebooks that come from students.",
+    ).tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if self.marked:
+            return nb, resources
+        instructor = _instructor(self, resources)
+        folder = _folder(self, resources, submitted=True)
+        intake = read_answers(folder, resources["nbgrader"]["notebook"], instructor)
+        rebuilt = rebuild(instructor, intake.answers)
+        rebuilt.metadata["course"] = {
+            "elsewhere": sorted(intake.elsewhere),
+            "status": intake.status,
+            "message": intake.message,
+        }
+        return rebuilt, resources
+
+
+class SubmissionExporter(NotebookExporter):
+    """Leaves reading a submission to ``RebuildNotebook``, which has a name for whatever is wrong
+    with it, where nbgrader would give up."""
+
+    def from_filename(
+        self, filename: str, resources: ResourcesDict | None = None, **options: Any
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if any(
+            isinstance(step, RebuildNotebook) and not step.marked for step in self._preprocessors
+        ):
+            resources = self._init_resources(resources)
+            resources["metadata"]["name"] = Path(filename).stem
+            return self.from_notebook_node(new_notebook(), resources=resources, **options)
+        return super().from_filename(filename, resources=resources, **options)
+
+
+def hand_in_all(root: Path) -> Callable[..., None]:
+    """A hook for nbgrader before it converts a submission: has every notebook of the assignment
+    looked for, whatever was handed in under whichever name, and puts a time stamp aside that
+    nbgrader could not read.
+
+    Args:
+        root: the repository, in which nbgrader works.
+    """
+
+    def hook(assignment: str, student: str, notebooks: list[str]) -> None:
+        folder = os.path.dirname(notebooks[0])
+        sources = sorted((root / "solutions" / Path(folder).name).glob("*.ipynb"))
+        notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
+        stamp = Path(root, folder, "timestamp.txt")
+        if stamp.is_fifo():
+            # nbgrader copies what it finds, and cannot copy a pipe.
+            stamp.unlink()
+        elif os.path.lexists(stamp) and read_timestamp(stamp) is None:
+            stamp.rename(stamp.with_name("timestamp.invalid.txt"))
+
+    return hook
+
+
+class MarkNotebook(NbGraderPreprocessor):
+    """Run a rebuilt notebook, and note in each test cell what it is worth and why."""
+
+    marked = Bool(False, help=RebuildNotebook.marked.help).tag(config=True)
+    timeout = Integer(CELL_TIMEOUT, help="Seconds for one cell.").tag(config=True)
+    trust_submissions = Bool(
+        False, help="Run answers without a sandbox: only for answers that you would run yourself."
+    ).tag(config=True)
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if self.marked:
+            return nb, resources
+        answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
+        noted = nb.metadata["course"]
+        intake = Intake(answers, set(noted["elsewhere"]), noted["status"], noted["message"])
+        workplace = shared_workplace(not self.trust_submissions)
+        files = archive(_folder(self, resources, submitted=False))
+        instructor = _instructor(self, resources)
+        return mark(instructor, intake, workplace, files, self.timeout), resources
+
+
+class SaveScores(SaveAutoGrades):
+    """Write the noted scores into nbgrader's gradebook."""
+
+    def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        grade = self.gradebook.find_grade(
+            cell.metadata["nbgrader"]["grade_id"],
+            self.notebook_id,
+            self.assignment_id,
+            self.student_id,
+        )
+        grade.auto_score = cell.metadata["course"]["score"]
+        grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
+        self.gradebook.db.commit()
+
+
+class LimitBytes(NbGraderPreprocessor):
+    """Keep outputs to a size that a browser can show."""
+
+    max_bytes = Integer(100_000, help="Bytes of one output that are kept.").tag(config=True)
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        cell_outputs = cell.get("outputs", [])
+        for index, output in enumerate(cell_outputs):
+            size = len(json.dumps(output))
+            if size > self.max_bytes:
+                kept = output.text[: self.max_bytes] if output.output_type == "stream" else ""
+                note = f"{kept}\n[{size - len(kept)} more bytes of output were dropped.]\n"
+                cell_outputs[index] = new_output("stream", text=note)
+        return cell, resources

@@ -1,0 +1,139 @@
+"""The repository as an nbgrader course: folders, database and the steps of its pipeline."""
+
+from __future__ import annotations
+
+import glob
+import os
+import sys
+from pathlib import Path
+
+from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
+from nbgrader.converters import GenerateAssignment
+from nbgrader.preprocessors import AssignLatePenalties, ClearOutput, GetGrades
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from traitlets.config import Config
+
+from autograder.errors import CourseError
+from autograder.nbgrader_course.feedback_steps import (
+    FeedbackExporter,
+    FeedbackView,
+    SanitizeOutputs,
+)
+from autograder.nbgrader_course.grading_steps import (
+    LimitBytes,
+    MarkNotebook,
+    RebuildNotebook,
+    SaveScores,
+    SubmissionExporter,
+    hand_in_all,
+)
+from autograder.nbgrader_course.release_steps import KeepResults
+from autograder.notebooks.source import lesson_folders, source_path
+
+COURSE_ID = "deep_learning"
+CLASS_VARIABLE = "COURSE_CLASS_DIR"
+GRADEBOOK_VARIABLE = "COURSE_GRADEBOOK"
+
+
+def class_dir(root: Path) -> Path:
+    """Where everything of a class is kept: ``$COURSE_CLASS_DIR``, or ``class/`` in the repo."""
+    return Path(os.environ.get(CLASS_VARIABLE) or root / "class").resolve()
+
+
+def gradebook_url(classes: Path, asked_for: str | None = None) -> str:
+    """The URL of a class's gradebook: the one asked for, or a file in the class's folder.
+
+    Raises:
+        CourseError: it is not the URL of a database.
+    """
+    if not asked_for:
+        return f"sqlite:///{classes / 'gradebook.db'}"
+    try:
+        url = make_url(asked_for)
+    except ArgumentError:
+        raise CourseError(
+            f"{asked_for!r} is not the URL of a database: write postgresql://USER@HOST/NAME."
+        ) from None
+    if url.drivername == "postgresql":
+        # Which driver that means depends on SQLAlchemy's version, and this one is installed.
+        url = url.set(drivername="postgresql+psycopg")
+    return url.render_as_string(hide_password=False)
+
+
+def configure(
+    c: Config,
+    root: Path,
+    class_folder: Path | None = None,
+    release: Path | None = None,
+    gradebook: str | None = None,
+) -> Config:
+    """Fill in nbgrader's configuration for the course at ``root``.
+
+    Args:
+        c: the configuration to change.
+        root: the repository.
+        class_folder: where submissions, grades and feedback are; ``class_dir(root)`` by default.
+        release: where lessons are released to; ``lessons/`` by default.
+        gradebook: the URL of nbgrader's database; ``gradebook.db`` in the class's folder by
+            default.
+    """
+    root = Path(root).resolve()
+    classes = class_folder or class_dir(root)
+    classes.mkdir(parents=True, exist_ok=True)
+    find_alembic()
+
+    # nbgrader joins each step's directory to the root, and an absolute path stays as it is.
+    c.CourseDirectory.root = str(root)
+    c.CourseDirectory.course_id = COURSE_ID
+    c.CourseDirectory.source_directory = "solutions"
+    c.CourseDirectory.release_directory = str(release or "lessons")
+    for step in ("submitted", "autograded", "feedback"):
+        c.CourseDirectory[f"{step}_directory"] = _from_root(classes / step, root)
+    c.CourseDirectory.db_url = gradebook_url(classes, gradebook)
+    # An absolute path is a pattern that matches one file: the sources stay at home, while a module
+    # beside an instructor's own notebook travels with it. nbgrader writes "no student" as a dot.
+    c.CourseDirectory.ignore = [
+        ".ipynb_checkpoints",
+        "*.pyc",
+        "__pycache__",
+        ".pytest_cache",
+        *(
+            os.path.join(glob.escape(str(root / "solutions")), ".", folder.name, source.name)
+            for folder in lesson_folders(root)
+            if (source := source_path(folder))
+        ),
+    ]
+    c.ExportPlugin.to = str(classes / "grades.csv")
+
+    steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
+    steps.insert(steps.index(ClearOutput), KeepResults)
+    c.GenerateAssignment.preprocessors = steps
+    c.Autograde.exporter_class = SubmissionExporter
+    c.Autograde.pre_convert_hook = hand_in_all(root)
+    c.Autograde.sanitize_preprocessors = [RebuildNotebook]
+    c.Autograde.autograde_preprocessors = [
+        MarkNotebook,
+        LimitBytes,
+        SaveScores,
+        AssignLatePenalties,
+    ]
+    c.GenerateFeedback.exporter_class = FeedbackExporter
+    c.GenerateFeedback.preprocessors = [
+        GetGrades,
+        FeedbackView,
+        SanitizeOutputs,
+        CSSHTMLHeaderPreprocessor,
+    ]
+    return c
+
+
+def find_alembic() -> None:
+    """nbgrader calls `alembic` by name, and it stands beside this Python, in the PATH or not."""
+    here = str(Path(sys.executable).parent)
+    if here not in os.environ.get("PATH", "").split(os.pathsep):
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
+
+
+def _from_root(path: Path, root: Path) -> str:
+    return os.path.relpath(path, root) if path.is_relative_to(root) else str(path)

@@ -1,0 +1,252 @@
+"""Prove a lesson's tests: right answers get all points, wrong ones lose some.
+
+Of an assignment that was not made here, the instructor's own answers and blank ones are tried.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence, Set
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.grading.expected_objects import known_objects
+from autograder.grading.grade_notebook import Examination, examine
+from autograder.grading.known_mistakes import Signatures, _signature
+from autograder.grading.rebuild import references, stubs
+from autograder.grading.status import GRADED
+from autograder.notebooks.cells import Answers
+from autograder.notebooks.files import archive
+from autograder.notebooks.instructor import make_instructor_notebook
+from autograder.notebooks.source import Lesson, explanation
+from autograder.sandbox.inside.classes import IDENTITY
+from autograder.sandbox.isolation import isolation_problem
+from autograder.sandbox.workplace import Workplace, shared_workplace
+
+# An author's own cells are known to end, also on a busy machine.
+CELL_TIMEOUT = 120
+REFERENCE, BLANK = "reference", "blank"
+KINDS = frozenset({REFERENCE, BLANK, "misconception", "alternative"})
+
+
+@dataclass(frozen=True)
+class Variant:
+    """Answers whose outcome the author has promised.
+
+    ``kind`` is reference, blank, misconception or alternative; ``exercise`` is the one that the
+    latter two are about, ``tests`` its test cells.
+    """
+
+    lesson: str
+    kind: str
+    answers: Answers
+    exercise: str = ""
+    number: int = 0
+    text: str = ""
+    tests: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return f"{self.exercise} {self.kind} {self.number}" if self.exercise else self.kind
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A variant's outcome; it holds if there are no problems."""
+
+    lesson: str
+    variant: str
+    text: str
+    score: float
+    max_score: float
+    seconds: float
+    problems: list[str] = field(default_factory=list)
+    messages: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def holds(self) -> bool:
+        return not self.problems
+
+    def to_json(self) -> dict:
+        return asdict(self) | {"holds": self.holds}
+
+
+@dataclass(frozen=True)
+class Work:
+    """A variant, the notebook that it belongs into, and an archive of the files beside that."""
+
+    variant: Variant
+    instructor: NotebookNode
+    files: bytes
+
+
+def variants(lesson: Lesson) -> Iterator[Variant]:
+    """Every variant of a lesson's answers that must be proven."""
+    instructor = make_instructor_notebook(lesson)
+    right = references(instructor)
+    yield Variant(lesson.name, REFERENCE, right)
+    yield Variant(lesson.name, BLANK, stubs(instructor))
+    for exercise in lesson.exercises:
+        tests = tuple(test.metadata["grade_id"] for test in exercise.tests)
+        for kind in ("misconception", "alternative"):
+            for number, cell in enumerate(getattr(exercise, f"{kind}s"), 1):
+                answers = right | {exercise.name: cell.source}
+                yield Variant(
+                    lesson.name, kind, answers, exercise.name, number, explanation(cell), tests
+                )
+
+
+def plan(
+    lessons: Sequence[Lesson], own: Sequence[Path] = (), kinds: Set[str] = KINDS
+) -> list[Work]:
+    """What is to be run, in the order of the lessons' cells.
+
+    Args:
+        lessons: the lessons.
+        own: folders of assignments that were not made here.
+        kinds: which kinds of variants of the lessons.
+    """
+    planned = [
+        Work(variant, instructor, b"")
+        for lesson in lessons
+        for instructor in [make_instructor_notebook(lesson)]
+        for variant in variants(lesson)
+        if variant.kind in kinds
+    ]
+    return planned + [each for folder in own for each in _plain_work(folder)]
+
+
+def _plain_work(folder: Path) -> Iterator[Work]:
+    files = archive(folder)
+    paths = sorted(folder.glob("*.ipynb"))
+    for path in paths:
+        name = f"{folder.name}/{path.stem}" if len(paths) > 1 else folder.name
+        instructor = nbformat.read(path, as_version=4)
+        for kind, answers in ((REFERENCE, references(instructor)), (BLANK, stubs(instructor))):
+            yield Work(Variant(name, kind, answers), instructor, files)
+
+
+def judge(variant: Variant, examination: Examination) -> Proof:
+    """Hold an outcome against what the author promised."""
+    lost = {
+        name: cell.message
+        for name, cell in examination.cells.items()
+        if cell.score is not None and cell.score < cell.max_score
+    }
+    problems = list(_problems(variant, examination, lost))
+    return Proof(
+        variant.lesson,
+        variant.name,
+        variant.text,
+        examination.score,
+        examination.max_score,
+        round(examination.seconds, 2),
+        problems,
+        lost,
+    )
+
+
+def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) -> Iterator[str]:
+    if examination.status != GRADED:
+        yield f"ended as {examination.status}: {examination.message}"
+    if variant.kind in {REFERENCE, "alternative"}:
+        yield from (f"a right answer fails {name}: {message}" for name, message in lost.items())
+    elif variant.kind == BLANK:
+        if examination.score:
+            yield f"an untouched lesson scores {examination.score:g} points"
+    else:
+        if not lost:
+            yield "survived: a wrong answer gets all points"
+        elif not lost.keys() & set(variant.tests):
+            yield f"caught only by tests of other exercises: {', '.join(lost)}"
+        elif lost.keys() - set(variant.tests):
+            others = ", ".join(sorted(lost.keys() - set(variant.tests)))
+            yield f"also fails other exercises, which must not depend on this one: {others}"
+        crashed = [m for m in lost.values() if m.startswith("The answer itself did not run")]
+        if crashed:
+            yield f"is not a mistake that runs: {crashed[0]}"
+
+
+def prove(
+    work: Sequence[Work],
+    workers: int = 2,
+    on_proof: Callable[[Proof], None] | None = None,
+) -> list[Proof]:
+    """Run every variant, several at a time.
+
+    Args:
+        work: what to run, from ``plan``.
+        workers: how many notebooks run at the same time.
+        on_proof: called with each outcome as it comes.
+
+    Returns:
+        The outcomes, in the order of ``work``.
+    """
+    proofs: dict[int, Proof] = {}
+    # The sandbox is not needed for an author's own cells, but they should meet it here first.
+    workplace = shared_workplace(isolation_problem() is None)
+    with ThreadPoolExecutor(workers) as pool:
+        futures = {pool.submit(_prove, each, workplace): index for index, each in enumerate(work)}
+        for future in as_completed(futures):
+            proof = proofs[futures[future]] = future.result()
+            if on_proof:
+                on_proof(proof)
+    return [proofs[index] for index in range(len(work))]
+
+
+def _prove(work: Work, workplace: Workplace) -> Proof:
+    answers = work.variant.answers
+    outcome = examine(work.instructor, answers, workplace, work.files, CELL_TIMEOUT)
+    proof = judge(work.variant, outcome)
+    if work.variant.kind == REFERENCE:
+        proof.notes.extend(_notes(known_objects(work.instructor, workplace, work.files)))
+    return proof
+
+
+def _notes(objects: dict) -> Iterator[str]:
+    how = objects["comparisons"]
+    for name in sorted(objects["compared"]):
+        if how.get(name) != [IDENTITY]:
+            yield (
+                f"tests compare objects of the answers' class {name}, and an answer has a say in "
+                "what they are equal to: compare numbers and text that they hold"
+            )
+
+
+def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
+    """How each of a lesson's misconceptions fails.
+
+    Args:
+        lesson: the lesson.
+        cache: a file to keep them in; read if it is there.
+        workers: how many are run at a time.
+    """
+    if cache.is_file():
+        return json.loads(cache.read_text())
+    known: Signatures = {exercise.name: {} for exercise in lesson.exercises}
+    ambiguous = set()
+    for proof in prove(plan([lesson], kinds={"misconception"}), workers):
+        exercise = proof.variant.partition(" ")[0]
+        signature = _signature(_own_messages(lesson, exercise, proof))
+        if signature in known[exercise]:
+            ambiguous.add((exercise, signature))
+        known[exercise][signature] = proof.text
+    for exercise, signature in ambiguous:
+        del known[exercise][signature]
+    cache.parent.mkdir(parents=True, exist_ok=True)
+    # Whole or not at all: a run may be stopped here too.
+    temporary = cache.with_suffix(".part")
+    temporary.write_text(json.dumps(known, indent=1))
+    temporary.replace(cache)
+    return known
+
+
+def _own_messages(lesson: Lesson, exercise: str, proof: Proof) -> dict[str, str]:
+    (tests,) = (e.tests for e in lesson.exercises if e.name == exercise)
+    own = {test.metadata["grade_id"] for test in tests}
+    return {name: message for name, message in proof.messages.items() if name in own}

@@ -1,0 +1,249 @@
+"""The tables of lessons: in ``README.md`` between two markers, and ``lessons/README.md``, the page
+on which JupyterLab opens, with a picture of each lesson. They are made from the lessons' headers,
+the coverage map and the built notebooks."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from pathlib import Path
+
+from autograder.errors import CourseError
+from autograder.gates.coverage import MAP, Coverage, load
+from autograder.notebooks.source import Lesson, all_lessons
+from autograder.publish.thumbnails import thumbnail
+
+BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
+END = "<!-- end of lessons -->"
+README, LANDING = Path("README.md"), Path("lessons") / "README.md"
+PICTURES = Path("lessons") / "thumbnails"
+
+
+def write(root: Path) -> None:
+    """Write the tables of the course at ``root``; a course without a coverage map has none.
+
+    Raises:
+        CourseError: the README has lost its markers.
+    """
+    root = Path(root)
+    made = _make(root)
+    for path, content in made.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    for path in _left_over(root, made):
+        path.unlink()
+
+
+def check(root: Path) -> list[str]:
+    """Which tables are not what ``write`` would write, one sentence each."""
+    root = Path(root)
+    try:
+        made = _make(root)
+    except CourseError as error:
+        return [str(error)]
+    return [
+        f"{path.relative_to(root)}: out of date: run `autograder build`."
+        for path, content in made.items()
+        if not path.is_file() or path.read_bytes() != content
+    ] + [
+        f"{path.relative_to(root)}: no lesson has this picture: run `autograder build`."
+        for path in _left_over(root, made)
+    ]
+
+
+def _left_over(root: Path, made: dict[Path, bytes]) -> list[Path]:
+    """Pictures of lessons that are not there any more."""
+    return sorted(set((root / PICTURES).glob("*")) - made.keys()) if made else []
+
+
+def _make(root: Path) -> dict[Path, bytes]:
+    if not (root / MAP).is_file():
+        return {}
+    lessons, coverage = all_lessons(root), load(root)
+    readme = root / README
+    text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise CourseError(f"{README} must hold the lines {BEGIN!r} and {END!r}, in this order.")
+    table = readme_table(lessons, coverage)
+    pictures = {lesson.name: picture for lesson in lessons if (picture := thumbnail(lesson))}
+    alts = {name: picture.alt for name, picture in pictures.items()}
+    return {
+        readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
+        root / LANDING: landing_page(lessons, coverage, alts).encode(),
+        **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
+    }
+
+
+def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
+    """The README's table: each lesson with what it mirrors, then what is still to come."""
+    lines = _table(
+        ("lesson", "minutes", "mirrors, by article and section"),
+        (
+            (
+                f"[{_number(lesson.name)} {_cell(lesson.header.title)}]"
+                f"({_link(lesson, lesson.root)})",
+                str(lesson.header.minutes),
+                _sections(coverage, lesson.name),
+            )
+            for lesson in lessons
+        ),
+    )
+    lines += ["", _articles(coverage)]
+    opened = coverage.open()
+    if opened:
+        done = len(coverage.sections) - len(opened)
+        lines += [
+            "",
+            f"{done} of the {len(coverage.sections)} sections and items are answered. "
+            "Open are those whose lesson is still to come:",
+            "",
+            *_table(
+                ("lesson to come", "sections open until then"),
+                ((_title(name), _sections(coverage, name)) for name in coverage.to_come()),
+            ),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def landing_page(lessons: list[Lesson], coverage: Coverage, pictures: dict[str, str]) -> str:
+    """The page of ``lessons/``: the lessons by part, and how to work with them.
+
+    Args:
+        lessons: in their order.
+        coverage: which sections they mirror.
+        pictures: the alternative texts of the pictures that there are, by lesson.
+    """
+    titles = {lesson.name: lesson.header.title for lesson in lessons}
+    lines = ["# Lessons", "", _HOW_TO.format(example=lessons[0].name), ""]
+    for part, group in itertools.groupby(lessons, key=lambda lesson: lesson.header.part):
+        lines += [f"## {part}", ""]
+        for lesson in group:
+            picture = pictures.get(lesson.name)
+            lines += [*_landing_entry(lesson, coverage, titles, picture), ""]
+    lines += [*_paths(lessons, coverage), _articles(coverage)]
+    if coverage.to_come():
+        lines += [
+            "",
+            "## Still to come",
+            "",
+            ", ".join(_title(name) for name in coverage.to_come()) + ".",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+_HOW_TO = """\
+Click a lesson's title to open it, run its cells from top to bottom with Shift+Enter, and write your
+answers where it says `YOUR CODE HERE`. The tests below each exercise tell whether an answer has the
+right form.
+
+To see where you stand, open a terminal (File, New, Terminal) and ask for the lesson by its folder
+(save the lesson first):
+
+```
+course check lessons/{example}
+```
+
+It lists each exercise with its state and the message of the check that fails. `course doctor` says
+whether the installation is in order."""
+
+
+def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:
+    """For each article whose lessons are all written and need no others: the way through it."""
+    lines = []
+    for number, title in coverage.articles.items():
+        path = coverage.lessons_of(number)
+        known = {lesson.name: lesson for lesson in lessons}
+        if not path <= known.keys():
+            continue
+        if any(need not in path for name in path for need in known[name].header.needs):
+            continue
+        steps = [known[name] for name in sorted(path)]
+        hours = sum(lesson.header.minutes for lesson in steps) / 60
+        lines += [
+            f"## Only article {number}",
+            "",
+            f"A reader of *{title}* alone finds all of it in these {len(steps)} lessons, about "
+            f"{hours:.0f} hours with the exercises, and needs no other: "
+            + ", ".join(
+                f"[{_number(lesson.name)} {lesson.header.title}]"
+                f"({_link(lesson, lesson.root / 'lessons')})"
+                for lesson in steps
+            )
+            + ".",
+            "",
+        ]
+    return lines
+
+
+def _landing_entry(
+    lesson: Lesson, coverage: Coverage, titles: dict[str, str], picture: str | None
+) -> list[str]:
+    header = lesson.header
+    needs = ", ".join(
+        f"{_number(name)} {titles[name]}" if name in titles else f"{_title(name)} (to come)"
+        for name in header.needs
+    )
+    return [
+        f"### [{_number(lesson.name)} {header.title}]({_link(lesson, lesson.root / 'lessons')})",
+        "",
+        *(
+            [f"![{_cell(picture)}]({PICTURES.name}/{lesson.name}.png)", ""]
+            if picture is not None
+            else []
+        ),
+        " ".join(header.summary.split()),
+        "",
+        f"- {header.minutes_reading} minutes to read and run, {header.minutes} with the exercises",
+        f"- Read first: {needs or 'nothing'}",
+        f"- Mirrors {_sections(coverage, lesson.name).replace('<br>', '; ')}",
+    ]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    return [
+        f"| {' | '.join(head)} |",
+        f"|{'---|' * len(head)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+
+
+def _articles(coverage: Coverage) -> str:
+    titles = "; ".join(f"**{number}** {title}" for number, title in coverage.articles.items())
+    return f"The articles: {titles}."
+
+
+def _sections(coverage: Coverage, lesson: str) -> str:
+    """What a lesson mirrors, by article, with items in brackets: ``**1** Intro · GANs (Fakes)``."""
+    articles: dict[int, dict[str, list[str]]] = {}
+    for key in coverage.mirrored_by(lesson):
+        number, section, item = coverage.split(key)
+        items = articles.setdefault(number, {}).setdefault(section, [])
+        if item:
+            items.append(item)
+    return "<br>".join(
+        f"**{number}** "
+        + " · ".join(
+            _cell(section) + (f" ({'; '.join(map(_cell, items))})" if items else "")
+            for section, items in sections.items()
+        )
+        for number, sections in articles.items()
+    )
+
+
+def _number(name: str) -> str:
+    return name.partition("_")[0]
+
+
+def _title(name: str) -> str:
+    number, _, words = name.partition("_")
+    return f"{number} {words.replace('_', ' ')}"
+
+
+def _link(lesson: Lesson, base: Path) -> str:
+    return lesson.student_notebook.relative_to(base).as_posix()
+
+
+def _cell(text: str) -> str:
+    return " ".join(text.split()).replace("|", "\\|")

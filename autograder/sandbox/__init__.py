@@ -1,0 +1,1 @@
+"""Where answers run: isolation, the workplace, and ``inside``, which runs in there."""

@@ -1,0 +1,117 @@
+"""Run cells as Jupyter would, without a kernel: outputs, last value, errors."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+import traceback
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from IPython.core.interactiveshell import InteractiveShell
+from IPython.utils.capture import capture_output
+from traitlets.config import Config
+
+MAX_TEXT = 100_000
+
+
+@dataclass
+class CellRun:
+    """What a cell did. ``outputs`` are nbformat's; ``error`` is the exception, if one ended it."""
+
+    outputs: list[dict] = field(default_factory=list)
+    error: BaseException | None = None
+    value: str | None = None
+
+
+class LimitedText(io.TextIOBase):
+    """A stream that keeps the beginning of what is written and counts the rest."""
+
+    encoding = "utf-8"
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.size = 0
+
+    def write(self, text: str) -> int:
+        if not isinstance(text, str):
+            raise TypeError(f"write() argument must be str, not {type(text).__name__}")
+        room = MAX_TEXT - self.size
+        if room > 0:
+            self.kept.append(text[:room])
+        self.size += len(text)
+        return len(text)
+
+    def getvalue(self) -> str:
+        text = "".join(self.kept)
+        dropped = self.size - len(text)
+        return text + (f"\n[{dropped} more characters were dropped.]\n" if dropped > 0 else "")
+
+
+class Shell:
+    """An IPython shell whose output is collected."""
+
+    def __init__(self) -> None:
+        os.environ.setdefault("IPYTHONDIR", "/tmp/ipython")
+        config = Config()
+        config.HistoryManager.enabled = False
+        config.InteractiveShell.colors = "nocolor"
+        self.ip = InteractiveShell.instance(config=config)
+        self.ip.showtraceback = lambda *_, **__: None
+        self.ip.showsyntaxerror = lambda *_, **__: None
+        # `%matplotlib inline` asks for it, and there is no window to keep alive.
+        self.ip.enable_gui = lambda *_: None
+        self.names = self.ip.user_ns
+
+    def run(self, source: str) -> CellRun:
+        """Run one cell in the shared namespace."""
+        stdout, stderr = LimitedText(), LimitedText()
+        saved = sys.stdout, sys.stderr
+        with capture_output(stdout=False, stderr=False, display=True) as captured:
+            sys.stdout, sys.stderr = stdout, stderr
+            try:
+                result = self.ip.run_cell(source, store_history=True)
+            finally:
+                sys.stdout, sys.stderr = saved
+        run = CellRun(error=result.error_before_exec or result.error_in_exec)
+        for name, stream in (("stdout", stdout), ("stderr", stderr)):
+            if text := stream.getvalue():
+                run.outputs.append({"output_type": "stream", "name": name, "text": text})
+        run.outputs += [_display(output) for output in captured.outputs]
+        if result.success and result.result is not None:
+            run.value = _repr(result.result)
+        return run
+
+    def code_name(self, source: str) -> str:
+        """The file name that tracebacks give to the cell that is run next."""
+        transformed = self.ip.transform_cell(source)
+        return self.ip.compile.get_code_name(source, transformed, self.ip.execution_count)
+
+
+def _display(output: Any) -> dict:
+    return {
+        "output_type": "display_data",
+        "data": dict(output.data),
+        "metadata": dict(output.metadata or {}),
+    }
+
+
+def _repr(value: Any) -> str:
+    try:
+        # NumPy's own say `np.float64(1.5)`, and as points they are numbers.
+        return repr(value.item() if isinstance(value, np.number) else value)[:MAX_TEXT]
+    except Exception as error:
+        return f"<a value whose repr raises {type(error).__name__}>"
+
+
+def traceback_text(error: BaseException) -> list[str]:
+    """A traceback without the frames of IPython and of this package."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "/IPython/" not in frame.filename and "/autograder/sandbox/inside/" not in frame.filename
+    ]
+    lines = traceback.format_list(frames)
+    return [line.rstrip("\n") for line in [*lines, *traceback.format_exception_only(error)]]

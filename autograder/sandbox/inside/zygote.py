@@ -1,0 +1,145 @@
+"""A process with everything imported, which forks one that runs cells in milliseconds.
+
+Importing TensorFlow takes seconds; forking does not. It must happen before TensorFlow's first
+operation, so nothing but imports happens here.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import signal
+import socket
+import sys
+import tarfile
+import tempfile
+from pathlib import Path
+
+from autograder.sandbox.inside import confine
+from autograder.sandbox.inside.channel import Channel
+from course.forking import PR_SET_PDEATHSIG, PRELOAD, hide_memory, prctl, preload, share_memory
+
+SIDES = ("autograder.sandbox.inside.answers_side", "autograder.sandbox.inside.tests_side")
+
+# Where a sandbox may write. Not /tmp, which may hold the course itself.
+SCRATCH = "/scratch"
+
+
+def main() -> None:
+    """Import, then fork on request, until the control socket closes."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--control", type=int, required=True, help="file descriptor")
+    options = parser.parse_args()
+    control = socket.socket(fileno=options.control)
+    preload((*PRELOAD, *SIDES))
+    share_memory()
+    if sys.platform == "linux":
+        hide_memory()
+    control.send(json.dumps({"ready": os.getpid()}).encode())
+    children: dict[int, int] = {}
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    while True:
+        message, descriptors, _, _ = socket.recv_fds(control, 65536, 4)
+        if not message:
+            break
+        request = json.loads(message)
+        if request["do"] == "spawn":
+            number = _spawn(request, descriptors, control)
+            children[request["id"]] = number
+        elif request["do"] == "end":
+            _end(children.pop(request["id"], None))
+            control.send(json.dumps({"ended": request["id"]}).encode())
+        for descriptor in descriptors:
+            os.close(descriptor)
+    for number in children.values():
+        _end(number)
+
+
+def _end(number: int | None) -> None:
+    if number is None:
+        return
+    try:
+        os.kill(number, signal.SIGKILL)
+        os.waitpid(number, 0)
+    except (ProcessLookupError, ChildProcessError):
+        pass
+
+
+def _spawn(request: dict, descriptors: list[int], control: socket.socket) -> int:
+    number = os.fork()
+    if number:
+        return number
+    status = 1
+    try:
+        control.close()
+        _child(request, descriptors)
+        status = 0
+    except BaseException as error:
+        print(f"{request['role']}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+    finally:
+        os._exit(status)
+
+
+def _child(request: dict, descriptors: list[int]) -> None:
+    if sys.platform == "linux":
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    limits = request["limits"]
+    if request["confine"]:
+        confine.enter_namespaces()
+        first = os.fork()
+        if first:
+            # Only the first process of a namespace can end it whole, so this one waits for it.
+            for descriptor in descriptors:
+                os.close(descriptor)
+            os.waitpid(first, 0)
+            return
+        prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        confine.limit_resources(limits["memory_mb"], limits["cpu_seconds"], limits["file_mb"])
+        confine.private_files(SCRATCH, limits["scratch_mb"])
+    # The last descriptor is an archive of the assignment's files.
+    _enter_work_folder(descriptors.pop(), private=request["confine"])
+    if request["confine"]:
+        hide_memory()
+        confine.drop_privileges()
+    _silence()
+    channels = [Channel(socket.socket(fileno=descriptor)) for descriptor in descriptors]
+    if request["role"] == "answers":
+        from autograder.sandbox.inside.answers_side import serve
+
+        serve(channels[0])
+    else:
+        from autograder.sandbox.inside.tests_side import serve
+
+        serve(channels[0], channels[1], request["timeout"])
+
+
+def _enter_work_folder(archive: int, private: bool) -> None:
+    if private:
+        work = Path(SCRATCH, "work")
+        work.mkdir()
+    else:
+        # Without a sandbox nothing takes it away again but the machine's own cleaning of /tmp.
+        work = Path(tempfile.mkdtemp(prefix="work-"))
+    # Children share the descriptor's position, so each reads from the beginning by itself.
+    data = os.pread(archive, os.fstat(archive).st_size, 0)
+    os.close(archive)
+    with tarfile.open(fileobj=io.BytesIO(data)) as files:
+        # Python 3.11 has filters from 3.11.4 on, and Debian 12 has 3.11.2. The archive is our own.
+        files.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+    os.chdir(work)
+    sys.path.insert(0, str(work))
+    os.environ["IPYTHONDIR"] = str(work.parent / "ipython")
+
+
+def _silence() -> None:
+    """Text written past Python, by C code, goes nowhere."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+if __name__ == "__main__":
+    main()

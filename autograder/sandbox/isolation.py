@@ -1,0 +1,126 @@
+"""Whether this machine can isolate submissions, and the sandbox that they run in."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import site
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+
+from autograder.errors import CourseError
+from autograder.sandbox.inside.zygote import SCRATCH
+
+
+class IsolationError(CourseError):
+    """Submissions cannot be isolated here."""
+
+
+def bubblewrap() -> str | None:
+    """The path of bubblewrap's command, or None."""
+    return shutil.which("bwrap")
+
+
+@cache
+def isolation_problem() -> str | None:
+    """Why submissions cannot be isolated on this machine, in a sentence; None where they can."""
+    if sys.platform != "linux":
+        return "Isolation needs Linux: grade on a Linux machine, or in WSL or a virtual machine."
+    command = bubblewrap()
+    if command is None:
+        return "bubblewrap is not installed: apt-get install bubblewrap (or dnf, or pacman)."
+    trial = subprocess.run(
+        [command, "--unshare-all", "--ro-bind", "/", "/", "true"],
+        capture_output=True, text=True, check=False, timeout=30,
+    )  # fmt: skip
+    if trial.returncode:
+        reason = (trial.stderr.strip().splitlines() or ["no reason given"])[-1]
+        return (
+            f"bubblewrap cannot make a sandbox here ({reason}). Unprivileged user namespaces are "
+            "needed: see kernel.unprivileged_userns_clone and kernel.apparmor_restrict_"
+            "unprivileged_userns, or run in a container that allows them."
+        )
+    return None
+
+
+def install_bubblewrap() -> None:
+    """Install bubblewrap with apt-get, where there is one and this user may; else do nothing."""
+    apt = shutil.which("apt-get")
+    if apt is None or sys.platform != "linux":
+        return
+    root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    for words in (["update", "-qq"], ["install", "-y", "-qq", "bubblewrap"]):
+        with suppress(OSError):
+            subprocess.run(
+                [*root, "env", "DEBIAN_FRONTEND=noninteractive", apt, *words],
+                capture_output=True,
+                check=False,
+            )
+    isolation_problem.cache_clear()
+
+
+def _readable() -> list[Path]:
+    """What a sandbox sees of the machine: Python, the packages, the course, the datasets."""
+    package = Path(__file__).resolve().parents[1]
+    course = package.parent / "course"
+    folders = [
+        Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/sbin"),
+        Path("/etc/ld.so.cache"), Path("/etc/localtime"), Path("/etc/fonts"),
+        Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix),
+        *map(Path, site.getsitepackages()), Path(sysconfig.get_path("stdlib")),
+        course, package / "__init__.py",
+        package / "sandbox" / "__init__.py", package / "sandbox" / "inside",
+    ]  # fmt: skip
+    return [path for path in dict.fromkeys(folders) if path.exists()]
+
+
+def environment(isolated: bool) -> dict[str, str]:
+    """The environment variables of a sandbox: none of the host's."""
+    from course.datasets import data_dir
+
+    package = Path(__file__).resolve().parents[1]
+    return {
+        "PATH": "/usr/bin:/bin",
+        "HOME": SCRATCH if isolated else tempfile.gettempdir(),
+        "TMPDIR": SCRATCH if isolated else tempfile.gettempdir(),
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": str(package.parent),
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": "tensorflow",
+        "MPLBACKEND": "agg",
+        "COURSE_DATA_DIR": str(data_dir()),
+        # Several submissions at once keep the cores busy; more threads would only wait.
+        "OMP_NUM_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "TF_NUM_INTRAOP_THREADS": "1",
+    }
+
+
+def _bubblewrap_command(writes_data: bool) -> list[str]:
+    from course.datasets import data_dir
+
+    command = [
+        bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session",
+        "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--clearenv",
+        "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", SCRATCH,
+    ]  # fmt: skip
+    for path in _readable():
+        if path.is_symlink():
+            command += ["--symlink", os.readlink(path), str(path)]
+        else:
+            command += ["--ro-bind", str(path), str(path)]
+    data_dir().mkdir(parents=True, exist_ok=True)
+    # The lesson's own cells run on the tests' side first, and prepare their datasets there.
+    command += ["--bind" if writes_data else "--ro-bind", str(data_dir()), str(data_dir())]
+    for name, value in environment(isolated=True).items():
+        command += ["--setenv", name, value]
+    if not any(path.is_relative_to("/tmp") for path in [*_readable(), data_dir()]):
+        command += ["--symlink", SCRATCH.lstrip("/"), "/tmp"]
+    # What one submission could leave in these, the next one would find.
+    return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH]

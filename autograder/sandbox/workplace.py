@@ -1,0 +1,270 @@
+"""Processes to grade in: one that forks for answers, one for tests, each behind bubblewrap."""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from typing import BinaryIO
+
+from autograder.sandbox.inside.channel import Channel
+from autograder.sandbox.isolation import (
+    IsolationError,
+    _bubblewrap_command,
+    environment,
+    isolation_problem,
+)
+
+START_SECONDS = 120
+
+# What tarfile reads as an archive without files.
+EMPTY_ARCHIVE = bytes(10240)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission's answers may take, in megabytes and seconds."""
+
+    memory_mb: int = 4_000
+    cpu_seconds: int = 300
+    file_mb: int = 64
+    scratch_mb: int = 128
+
+
+class WorkplaceLostError(Exception):
+    """Something outside has ended a process that grading works in: nobody's answer is to blame."""
+
+
+class Zygote:
+    """A process that has imported everything and forks on request, sandboxed or not."""
+
+    def __init__(self, role: str, isolated: bool) -> None:
+        """Start it; ``ready`` waits until its imports are done.
+
+        Args:
+            role: "answers" or "tests".
+            isolated: behind bubblewrap, each child in namespaces of its own.
+        """
+        self.role = role
+        self.isolated = isolated
+        self.lock = threading.Lock()
+        self.numbers = itertools.count()
+        self.control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        command = [sys.executable, "-m", "autograder.sandbox.inside.zygote"]
+        command += ["--control", str(other.fileno())]
+        if isolated:
+            command = [*_bubblewrap_command(role == "tests"), *command]
+        self.process = subprocess.Popen(
+            command,
+            pass_fds=[other.fileno()],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            env=environment(isolated),
+        )
+        other.close()
+        self._is_ready = False
+        # Known by its socket before the process around it has ended too.
+        self._is_lost = False
+
+    def ready(self) -> None:
+        """Wait for the imports.
+
+        Raises:
+            IsolationError: the process ended instead.
+            WorkplaceLostError: a signal ended it.
+        """
+        if self._is_ready:
+            return
+        self.control.settimeout(START_SECONDS)
+        try:
+            message = self.control.recv(65536)
+        except OSError:
+            message = b""
+        if not message:
+            if self.ended_by_signal():
+                raise WorkplaceLostError
+            self.process.kill()
+            noise = (self.process.stderr.read() or b"").decode(errors="replace").strip()
+            raise IsolationError(
+                f"The process that grades could not start: {noise[-1500:] or 'no reason given'}."
+            )
+        self.control.settimeout(30)
+        self._is_ready = True
+
+    def spawn(
+        self, ends: list[socket.socket], files: BinaryIO, limits: Limits, timeout: float
+    ) -> int:
+        """Fork a child that serves this role; its number.
+
+        Args:
+            ends: the sockets that it serves on; they are closed here.
+            files: an archive of what it finds in its working directory.
+            limits: what it may take.
+            timeout: seconds that a child for tests waits for the answers.
+
+        Raises:
+            WorkplaceLostError: it does not run any more.
+        """
+        try:
+            return self._spawn(ends, files, limits, timeout)
+        except OSError as error:
+            self._is_lost = True
+            raise WorkplaceLostError from error
+        finally:
+            for end in ends:
+                end.close()
+
+    def _spawn(
+        self, ends: list[socket.socket], files: BinaryIO, limits: Limits, timeout: float
+    ) -> int:
+        with self.lock:
+            self.ready()
+            number = next(self.numbers)
+            request = {
+                "do": "spawn",
+                "id": number,
+                "role": self.role,
+                "confine": self.isolated,
+                "timeout": timeout,
+                "limits": asdict(limits),
+            }
+            descriptors = [end.fileno() for end in ends] + [files.fileno()]
+            socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
+        return number
+
+    def end(self, number: int) -> None:
+        """Kill a child and everything that it has started."""
+        with self.lock, suppress(OSError):
+            self.control.send(json.dumps({"do": "end", "id": number}).encode())
+            if self.control.recv(65536):
+                return
+        self._is_lost = True
+
+    def alive(self) -> bool:
+        """Whether it still runs."""
+        return not self._is_lost and self.process.poll() is None
+
+    def ended_by_signal(self) -> bool:
+        """Whether something has killed it; bubblewrap reports a killed child as 128 and more."""
+        with suppress(subprocess.TimeoutExpired):
+            code = self.process.wait(1)
+            return code < 0 or code > 128
+        return False
+
+    def close(self) -> None:
+        """End it with all its children."""
+        self.control.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process.stderr.close()
+
+
+class Workplace:
+    """Where submissions are graded: two zygotes, one for answers and one for tests.
+
+    Several threads may use it at once.
+    """
+
+    def __init__(self, isolated: bool, limits: Limits | None = None) -> None:
+        """Start the zygotes.
+
+        Args:
+            isolated: behind bubblewrap; otherwise the answers can do whatever this user can.
+            limits: what one submission may take.
+
+        Raises:
+            IsolationError: ``isolated`` is asked for and cannot be had.
+        """
+        if isolated and (problem := isolation_problem()):
+            raise IsolationError(problem)
+        self.isolated = isolated
+        self.limits = limits or Limits()
+        self.lock = threading.Lock()
+        self.zygotes = {role: Zygote(role, isolated) for role in ("answers", "tests")}
+        self._found: dict[str, tuple[threading.Lock, list]] = {}
+
+    @contextmanager
+    def found_out(self, key: str) -> Iterator[list]:
+        """A list for what is to be found out once, empty until then; one thread at a time."""
+        with self.lock:
+            lock, found = self._found.setdefault(key, (threading.Lock(), []))
+        with lock:
+            yield found
+
+    def _living(self, role: str) -> Zygote:
+        """The zygote of a role, started again if something has ended it."""
+        with self.lock:
+            zygote = self.zygotes[role]
+            if not zygote.alive():
+                zygote.close()
+                zygote = self.zygotes[role] = Zygote(role, self.isolated)
+            return zygote
+
+    @contextmanager
+    def pair(self, timeout: float, files: bytes = b"") -> Iterator[Channel]:
+        """A fresh process for answers and one for tests, connected with each other.
+
+        Args:
+            timeout: seconds that the tests wait for the answers.
+            files: a tar archive of what the notebook may read or import.
+
+        Yields:
+            The channel to the tests' process.
+
+        Raises:
+            WorkplaceLostError: one of the processes that fork them was ended from outside, so
+                what came through the channel says nothing.
+        """
+        to_answers, answers_end = socket.socketpair()
+        ours, tests_end = socket.socketpair()
+        with closing(to_answers), closing(tests_end), closing(Channel(ours)) as channel:
+            answers, tests = self._living("answers"), self._living("tests")
+            with tempfile.TemporaryFile() as archive:
+                archive.write(files or EMPTY_ARCHIVE)
+                archive.flush()
+                first = answers.spawn([answers_end], archive, self.limits, timeout)
+                second = tests.spawn([tests_end, to_answers], archive, self.limits, timeout)
+            try:
+                yield channel
+            finally:
+                channel.close()
+                answers.end(first)
+                tests.end(second)
+            if not (answers.alive() and tests.alive()):
+                raise WorkplaceLostError
+
+    def close(self) -> None:
+        """End everything."""
+        for zygote in self.zygotes.values():
+            zygote.close()
+
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+_sharing = threading.Lock()
+_shared: dict[bool, Workplace] = {}
+
+
+def shared_workplace(isolated: bool) -> Workplace:
+    """A workplace that is started once and ended with this process."""
+    with _sharing:
+        if isolated not in _shared:
+            _shared[isolated] = Workplace(isolated)
+            atexit.register(_shared[isolated].close)
+        return _shared[isolated]

@@ -1,0 +1,90 @@
+"""The format of a released notebook: what its cells carry, for the students' and the grader's side.
+
+A released notebook is nbgrader's. Beside nbgrader's metadata a cell may have tags, and a cell that
+claims a result has the result that the instructor's run of it showed (``course.expected``).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+
+from nbformat import NotebookNode
+from nbgrader import utils
+
+# A cell that teaches or shows, and that no test needs.
+DEMO = "demo"
+# A cell that claims a result; nbval compares its output with the stored one.
+RESULT = "nbval-check-output"
+
+# The build names a cell that has no grade_id after the digest of its text, which tells an edit.
+_DIGEST_ID = re.compile(r"cell-([0-9a-f]{10})(-\d+)?")
+
+
+def tags(cell: NotebookNode) -> set[str]:
+    """A cell's tags; a malformed entry counts as none."""
+    found = cell.metadata.get("tags", ())
+    return {tag for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
+
+
+def find_grade_id(cell: NotebookNode) -> str | None:
+    """The name that nbgrader knows a cell by, or None where it is no cell of nbgrader's: neither
+    an answer nor a test, a task or a locked cell."""
+    roles = (utils.is_grade, utils.is_solution, utils.is_task, utils.is_locked)
+    if not any(has_role(cell) for has_role in roles):
+        return None
+    name = cell.metadata["nbgrader"].get("grade_id")
+    return name if isinstance(name, str) else None
+
+
+def grade_id(cell: NotebookNode) -> str:
+    """The name that nbgrader knows a cell by.
+
+    Raises:
+        ValueError: nbgrader does not know the cell.
+    """
+    name = find_grade_id(cell)
+    if name is None:
+        raise ValueError(f"this cell has no grade_id: {first_line(cell)}")
+    return name
+
+
+def is_edited(cell: NotebookNode) -> bool:
+    """Whether a cell's text differs from the released one, as far as the notebook can tell."""
+    checksum = cell.metadata.get("nbgrader", {}).get("checksum")
+    if checksum and find_grade_id(cell):
+        return bool(checksum != utils.compute_checksum(cell))
+    if match := _DIGEST_ID.fullmatch(cell.get("id", "")):
+        return text_digest(cell) != match[1]
+    return False
+
+
+def text_digest(cell: NotebookNode) -> str:
+    """Ten hexadecimal digits that stand for a cell's type and text."""
+    return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
+
+
+def first_line(cell: NotebookNode) -> str:
+    """What to call a cell in a message: its first line that says something."""
+    lines = [line.strip() for line in cell.source.splitlines()]
+    line = next((line for line in lines if line and not line.startswith("#")), "an empty cell")
+    return line if len(line) <= 60 else line[:57] + "..."
+
+
+def text_of(outputs: Iterable[NotebookNode]) -> str:
+    """What a cell shows as text: its standard output and the text of its values."""
+    parts = []
+    for output in outputs:
+        if output.output_type == "stream" and output.name == "stdout":
+            parts.append(output.text)
+        elif output.output_type in {"execute_result", "display_data"}:
+            parts.append(output.data.get("text/plain", ""))
+    return "".join(parts)
+
+
+def stated_result(cell: NotebookNode) -> str | None:
+    """The result that a released cell states, or None."""
+    course = cell.metadata.get("course")
+    expected = course.get("expected") if isinstance(course, dict) else None
+    return expected if isinstance(expected, str) else None
