@@ -76,14 +76,16 @@ $(STAMP): requirements.lock pyproject.toml
 
 # --- end of setting up ---
 
-# The same versions for conda users follow from the lock. `make lock UPGRADE=--upgrade` takes newer
-# versions; without it those that are pinned stay.
+# One lock for everybody: the bundle takes what students need out of it, by the lines that say who
+# asked for a package ("via"). The same versions for conda users follow from it. Versions that are
+# pinned stay; `make lock UPGRADE=--upgrade` takes newer ones.
 lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
-		--universal --python-version 3.11 --generate-hashes \
-		--no-emit-index-url --no-annotate --custom-compile-command "make lock" --quiet
+		--extra instructor --extra cluster --extra dev \
+		--universal --python-version 3.11 --generate-hashes --annotation-style line \
+		--no-emit-index-url --custom-compile-command "make lock" --quiet
 	$(BIN)/python -m autograder.publish.conda
 
 clean: ## remove what the tools leave behind; .venv and the class stay

@@ -21,6 +21,11 @@ from autograder.publish.conda import make_environment, pins
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+EXTRAS = PROJECT["optional-dependencies"]
+# What the lock pins; `gpu` adds NVIDIA's libraries to it, for machines that have a use for them.
+LOCKED = {"base": PROJECT["dependencies"]} | {
+    name: dependencies for name, dependencies in EXTRAS.items() if name != "gpu"
+}
 
 
 def pinned(lock: str) -> dict[str, list[Requirement]]:
@@ -47,8 +52,9 @@ def problems(dependencies: list[str], lock: str) -> list[str]:
     return found
 
 
-def test_lock_pins_every_dependency_within_its_bounds():
-    assert problems(PROJECT["dependencies"], LOCK) == []
+@pytest.mark.parametrize("name", LOCKED)
+def test_lock_pins_every_dependency_within_its_bounds(name):
+    assert problems(LOCKED[name], LOCK) == []
 
 
 @pytest.mark.parametrize(
@@ -121,9 +127,17 @@ def third_party_imports(folder: Path) -> set[str]:
     return modules - set(sys.stdlib_module_names) - {"autograder", "course"}
 
 
-@pytest.mark.parametrize("folder", ["course", "autograder"])
-def test_what_is_imported_is_declared(folder):
-    declared = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+def names(dependencies: list[str]) -> list[str]:
+    """The canonical names of requirements, in their order."""
+    return [canonicalize_name(Requirement(text).name) for text in dependencies]
+
+
+@pytest.mark.parametrize(
+    ("folder", "groups"),
+    [("course", ("base",)), ("autograder", ("base", "instructor", "cluster"))],
+)
+def test_what_is_imported_is_declared(folder, groups):
+    declared = {name for group in groups for name in names(LOCKED[group])}
     distributions = importlib.metadata.packages_distributions()
     undeclared = {
         module
@@ -133,6 +147,11 @@ def test_what_is_imported_is_declared(folder):
     assert not undeclared, f"{folder} imports {sorted(undeclared)}, which pyproject does not name"
 
 
-def test_dependencies_are_named_once_and_in_order():
-    names = [canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]]
-    assert names == sorted(set(names))
+@pytest.mark.parametrize("name", LOCKED)
+def test_dependencies_are_in_order(name):
+    assert names(LOCKED[name]) == sorted(names(LOCKED[name]))
+
+
+def test_dependencies_are_named_once():
+    every = [name for dependencies in LOCKED.values() for name in names(dependencies)]
+    assert len(every) == len(set(every))
