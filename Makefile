@@ -39,12 +39,16 @@ build: $(STAMP) ## notebooks and tables from the sources in solutions/
 $(STAMP): requirements.lock pyproject.toml
 	@python=
 	for wanted in "import ensurepip, venv" ""; do
-		for candidate in $(PYTHON) python3.13 python3.12 python3.11 python3; do
+		for candidate in $(or $(PYTHON),python3.13 python3.12 python3.11 python3); do
 			if [ -z "$$python" ] && "$$candidate" -c "$(SUPPORTED)" 2>/dev/null \
 				&& "$$candidate" -c "$$wanted" 2>/dev/null; then python=$$candidate; fi
 		done
 	done
-	if [ -z "$$python" ]; then
+	if [ -z "$$python" ] && [ -n "$(PYTHON)" ]; then
+		echo "PYTHON names $(PYTHON), which is not a Python 3.11, 3.12 or 3.13 that runs." \
+			"Name another one, or none: make then looks for one." >&2
+		exit 1
+	elif [ -z "$$python" ]; then
 		echo "No Python 3.11, 3.12 or 3.13 found. Install one (on Debian and Ubuntu:" \
 			"apt-get install python3 python3-venv), or name it: make PYTHON=/path/to/python3" >&2
 		exit 1

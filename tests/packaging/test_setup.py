@@ -97,6 +97,14 @@ def test_takes_the_python_that_is_named(machine):
     assert "mine -m venv" in machine.log.read_text()
 
 
+def test_takes_no_other_python_than_the_one_that_is_named(machine):
+    program(machine.tools / "python3.13", PYTHON)
+    result = machine(PYTHON="python3.9")
+    assert result.returncode
+    assert "PYTHON names python3.9, which is not a Python 3.11, 3.12 or 3.13" in result.stderr
+    assert not machine.log.exists()
+
+
 def test_without_python_says_so(machine):
     result = machine()
     assert result.returncode
@@ -139,3 +147,30 @@ def test_help_lists_the_targets(machine):
     assert result.returncode == 0, result.stderr
     for target in ("demo", "test", "lab", "check", "lock", "clean"):
         assert f"make {target} " in result.stdout
+
+
+@pytest.mark.parametrize("python", [None, "python3.12", "python3.9"])
+def test_ci_hands_the_python_that_is_named_to_make(machine, tmp_path, python):
+    (tmp_path / ".ci").mkdir()
+    shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci")
+    (machine.tools / "dirname").symlink_to(shutil.which("dirname"))
+    program(machine.tools / "python3.12", PYTHON)
+    program(machine.tools / "apt-get", APT)
+    program(machine.tools / "make", '#!/bin/bash\necho "make $* with ${PYTHON:-any}" >> "$LOG"\n')
+    for name in ("git", "bwrap", "initdb"):
+        program(machine.tools / name, "#!/bin/bash\n")
+    log = tmp_path / "log"
+    variables = {"PATH": str(machine.tools), "LOG": str(log), "VENV_MODULE": str(machine.venv)}
+    if python:
+        variables["PYTHON"] = python
+    process = subprocess.run(
+        [shutil.which("bash"), str(tmp_path / ".ci" / "run")],
+        env=variables,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert process.returncode == 0, process.stderr
+    steps = log.read_text().splitlines()
+    assert steps[-1] == f"make test with {python or 'any'}"
+    assert not any("apt-get" in step for step in steps), "nothing is missing here"
