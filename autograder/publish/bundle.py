@@ -8,13 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import tomlkit
+from packaging.requirements import Requirement
 
 from autograder.errors import CourseError
 from autograder.gates import leaks
+from autograder.publish.conda import make_environment
+from autograder.publish.lock import restrict
 
 NAME = "deep-learning-course"
-FILES = ("requirements.lock", "environment.yml", "LICENSE", "LICENSE-lessons")
+FILES = ("LICENSE", "LICENSE-lessons")
+LOCK = "requirements.lock"
 STUDENT = Path(__file__).parent / "student"
+STUDENT_EXTRAS = ("gpu",)
 
 # The part of the Makefile that makes .venv has its one home in the repository's Makefile.
 SETUP_BEGIN, SETUP_END = "# --- setting up", "# --- end of setting up"
@@ -63,18 +68,28 @@ def contents(root: Path) -> Iterator[tuple[str, bytes]]:
             if path.is_file() and not path.is_symlink() and not hidden:
                 yield inside.as_posix(), path.read_bytes()
     for name in FILES:
-        if not (root / name).is_file():
-            raise CourseError(f"There is no {name} in {root}, and students need it.")
-        yield name, (root / name).read_bytes()
+        yield name, _needed(root, name).read_bytes()
+    pyproject, lock = student_pyproject(root), student_lock(root)
     yield "Makefile", student_makefile(root).encode()
-    yield "pyproject.toml", student_pyproject(root).encode()
+    yield "pyproject.toml", pyproject.encode()
+    yield LOCK, lock.encode()
+    yield "environment.yml", make_environment(pyproject, lock).encode()
     yield "README.md", student_readme(root).encode()
 
 
+def _needed(root: Path, name: str) -> Path:
+    if not (root / name).is_file():
+        raise CourseError(f"There is no {name} in {root}, and students need it.")
+    return root / name
+
+
 def student_pyproject(root: Path) -> str:
-    """The repository's pyproject.toml with the package ``course`` alone."""
-    document = tomlkit.parse((root / "pyproject.toml").read_text(encoding="utf-8"))
-    del document["project"]["scripts"]["autograder"]
+    """The repository's pyproject.toml with the package ``course`` alone, and what that needs."""
+    document = tomlkit.parse(_needed(root, "pyproject.toml").read_text(encoding="utf-8"))
+    project = document["project"]
+    del project["scripts"]["autograder"]
+    extras = project["optional-dependencies"].unwrap()
+    project["optional-dependencies"] = {name: extras[name] for name in STUDENT_EXTRAS}
     tools = document["tool"]
     tools["setuptools"]["packages"]["find"]["include"] = ["course*"]
     tools["setuptools"]["package-data"].pop("autograder")
@@ -83,13 +98,24 @@ def student_pyproject(root: Path) -> str:
     return tomlkit.dumps(document).rstrip() + "\n"
 
 
+def student_lock(root: Path) -> str:
+    """The part of the repository's lock that students install: the same versions and hashes.
+
+    Raises:
+        CourseError: there is no lock, or it lacks something that ``course`` needs.
+    """
+    project = tomlkit.parse(_needed(root, "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = [Requirement(text).name for text in project["dependencies"]]
+    return restrict(_needed(root, LOCK).read_text(encoding="utf-8"), names)
+
+
 def student_makefile(root: Path) -> str:
     """Students' targets, and the way in which the repository's Makefile sets up.
 
     Raises:
         CourseError: the Makefile has lost the lines around that part.
     """
-    text = (root / "Makefile").read_text(encoding="utf-8")
+    text = _needed(root, "Makefile").read_text(encoding="utf-8")
     _, begin, rest = text.partition(SETUP_BEGIN)
     setup, end, _ = rest.partition(SETUP_END)
     if not begin or not end:

@@ -6,12 +6,12 @@ folder, so the versions stand here without their hashes, written by ``make lock`
 
 from __future__ import annotations
 
-import re
 import tomllib
 from pathlib import Path
 
+from autograder.publish.lock import read_pins
+
 FILE = "environment.yml"
-_PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*==[^\\\n]+?)\s*(?:\\)?$", re.MULTILINE)
 _TEMPLATE = """\
 # For conda users: `conda env create`, then `conda activate {name}`.
 # Written by `make lock` from pyproject.toml and requirements.lock; do not edit.
@@ -27,22 +27,26 @@ dependencies:
 """
 
 
-def pins(lock: str) -> list[str]:
-    """The requirements of a lock file, such as ``appnope==1.0.0 ; sys_platform == 'darwin'``."""
-    return _PIN.findall(lock)
+def make_environment(pyproject: str, lock: str) -> str:
+    """The text of ``environment.yml``.
 
-
-def make_environment(root: Path) -> str:
-    """The text of ``environment.yml`` for the package at ``root``."""
-    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    Args:
+        pyproject: the text of ``pyproject.toml``.
+        lock: the text of ``requirements.lock``.
+    """
+    project = tomllib.loads(pyproject)["project"]
+    pins = [pin.requirement for pin in read_pins(lock)]
     return _TEMPLATE.format(
         name=project["name"],
         python=project["requires-python"],
-        pins="\n".join(f'  - "{pin}"' if " " in pin else f"  - {pin}" for pin in pins(lock)),
+        pins="\n".join(f'  - "{pin}"' if " " in pin else f"  - {pin}" for pin in pins),
     )
 
 
 if __name__ == "__main__":
     folder = Path(__file__).parents[2]
-    (folder / FILE).write_text(make_environment(folder), encoding="utf-8")
+    texts = [
+        (folder / name).read_text(encoding="utf-8")
+        for name in ("pyproject.toml", "requirements.lock")
+    ]
+    (folder / FILE).write_text(make_environment(*texts), encoding="utf-8")

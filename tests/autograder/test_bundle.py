@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import re
 import shutil
@@ -14,10 +15,13 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from autograder.errors import CourseError
 from autograder.gates import leaks
 from autograder.publish import bundle
+from autograder.publish.lock import read_pins
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,7 +35,7 @@ def course_bundle(tmp_path_factory) -> Path:
 @pytest.fixture
 def toy_course(toy) -> Path:
     """The toy course with what a bundle takes from the repository."""
-    for name in (*bundle.FILES, "Makefile", "pyproject.toml"):
+    for name in (*bundle.FILES, bundle.LOCK, "Makefile", "pyproject.toml"):
         shutil.copy(ROOT / name, toy)
     (toy / "course" / "__pycache__").mkdir(parents=True)
     (toy / "course" / "__init__.py").write_text('"""A package."""\n')
@@ -100,11 +104,57 @@ def test_pyproject_is_the_same_without_the_autograder():
     ours = tomllib.loads((ROOT / "pyproject.toml").read_text())
     assert made["project"].pop("scripts") == {"course": "course.cli:main"}
     del ours["project"]["scripts"]
+    # What only instructors use is not among the versions that students get.
+    gpu = ours["project"].pop("optional-dependencies")["gpu"]
+    assert made["project"].pop("optional-dependencies") == {"gpu": gpu}
     assert made["project"] == ours["project"]
     tools = made["tool"].pop("setuptools")
     assert not made["tool"]
     assert tools["packages"] == {"find": {"include": ["course*"]}}
     assert list(tools["package-data"]) == ["course"]
+
+
+def test_students_get_the_same_versions_and_hashes_of_what_they_need():
+    lock = (ROOT / "requirements.lock").read_text()
+    students = bundle.student_lock(ROOT)
+    blocks = set(re.split(r"\n(?=\S)", lock.rstrip("\n")))
+    assert set(re.split(r"\n(?=\S)", students.rstrip("\n"))) <= blocks
+    names = {pin.name for pin in read_pins(students)}
+    assert {"tensorflow", "nbval", "setuptools", "wheel", "scipy"} <= names
+    assert not names & {"distributed", "psycopg", "jupytext", "ruff", "mypy", "pytest-xdist"}
+
+
+def test_students_lock_holds_all_that_is_needed_here():
+    """As the installed packages say it: a second opinion beside the notes in the lock."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed: set[str] = set()
+    waiting = [(text, "") for text in project["dependencies"]]
+    while waiting:
+        text, extra = waiting.pop()
+        requirement = Requirement(text)
+        name = canonicalize_name(requirement.name)
+        if requirement.marker and not requirement.marker.evaluate({"extra": extra}):
+            continue
+        for wanted in {"", *requirement.extras}:
+            if f"{name}[{wanted}]" not in needed:
+                needed.add(f"{name}[{wanted}]")
+                waiting += [(text, wanted) for text in importlib.metadata.requires(name) or ()]
+    pinned = {pin.name for pin in read_pins(bundle.student_lock(ROOT))}
+    assert {name.partition("[")[0] for name in needed} <= pinned
+
+
+def test_conda_gets_what_the_students_lock_pins():
+    files = dict(bundle.contents(ROOT))
+    pins = [pin.requirement for pin in read_pins(files[bundle.LOCK].decode())]
+    assert all(pin in files["environment.yml"].decode() for pin in pins)
+    assert "distributed" not in files["environment.yml"].decode()
+
+
+def test_a_dependency_that_the_lock_lacks_is_named(toy_course):
+    path = toy_course / "pyproject.toml"
+    path.write_text(path.read_text().replace('"babel>=2.14"', '"a-package-of-nobody"'))
+    with pytest.raises(CourseError, match="a-package-of-nobody: run `make lock`"):
+        bundle.student_lock(toy_course)
 
 
 def test_makefile_offers_setup_lab_and_check():

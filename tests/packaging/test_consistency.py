@@ -16,11 +16,14 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
-from autograder.publish.conda import make_environment, pins
+import course
+from autograder.publish.conda import make_environment
+from autograder.publish.lock import read_pins
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
+PINS = [pin.requirement for pin in read_pins(LOCK)]
 EXTRAS = PROJECT["optional-dependencies"]
 # What the lock pins; `gpu` adds NVIDIA's libraries to it, for machines that have a use for them.
 LOCKED = {"base": PROJECT["dependencies"]} | {
@@ -31,9 +34,8 @@ LOCKED = {"base": PROJECT["dependencies"]} | {
 def pinned(lock: str) -> dict[str, list[Requirement]]:
     """The pins of a lock by canonical name; one package may have several, with markers."""
     found: dict[str, list[Requirement]] = {}
-    for pin in pins(lock):
-        requirement = Requirement(pin)
-        found.setdefault(canonicalize_name(requirement.name), []).append(requirement)
+    for pin in read_pins(lock):
+        found.setdefault(pin.name, []).append(Requirement(pin.requirement))
     return found
 
 
@@ -69,7 +71,7 @@ def test_a_dependency_that_the_lock_lacks_is_noticed(dependency, reason):
 def test_every_pin_is_exact_and_has_hashes():
     blocks = re.split(r"\n(?=\S)", LOCK)
     requirements = [block for block in blocks if not block.startswith("#")]
-    assert len(requirements) == len(pins(LOCK)) > 100
+    assert len(requirements) == len(PINS) > 100
     for block in requirements:
         assert re.match(r"[A-Za-z0-9._-]+==[^\s;]+", block), f"not an exact pin: {block[:80]}"
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), f"no hash: {block[:80]}"
@@ -88,14 +90,16 @@ def test_lock_has_no_duplicate_for_the_same_system():
 
 
 def test_environment_is_made_from_the_lock():
-    assert (ROOT / "environment.yml").read_text() == make_environment(ROOT), "run `make lock`"
+    assert (ROOT / "environment.yml").read_text() == make_environment(
+        (ROOT / "pyproject.toml").read_text(), LOCK
+    ), "run `make lock`"
 
 
 def test_environment_installs_this_package_and_python():
     environment = yaml.safe_load((ROOT / "environment.yml").read_text())
     (pip,) = (entry["pip"] for entry in environment["dependencies"] if isinstance(entry, dict))
     assert pip[0] == "-e ."
-    assert pip[1:] == pins(LOCK)
+    assert pip[1:] == PINS
     (python,) = (
         Requirement(entry)
         for entry in environment["dependencies"]
@@ -150,6 +154,11 @@ def test_what_is_imported_is_declared(folder, groups):
 @pytest.mark.parametrize("name", LOCKED)
 def test_dependencies_are_in_order(name):
     assert names(LOCKED[name]) == sorted(names(LOCKED[name]))
+
+
+def test_version_is_written_once():
+    assert PROJECT["dynamic"] == ["version"]
+    assert importlib.metadata.version(PROJECT["name"]) == course.__version__
 
 
 def test_dependencies_are_named_once():
