@@ -320,5 +320,17 @@ def main() -> None:
     try:
         app()
     except CourseError as error:
-        errors.print(str(error), style="red", markup=False, highlight=False, soft_wrap=True)
-        sys.exit(2)
+        message = str(error)
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module in {"", "autograder", "course"}:
+            raise
+        message = (
+            f"{module} is not installed here. Instructors install more than students do: "
+            "run `pip install '.[instructor]'` in the repository, or `make setup` for everything; "
+            "--dask and PostgreSQL also need `pip install '.[cluster]'`."
+        )
+    else:
+        return
+    errors.print(message, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(2)

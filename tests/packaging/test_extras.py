@@ -13,6 +13,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+import autograder.cli
 from autograder.publish.lock import read_pins, restrict
 
 ROOT = Path(__file__).parents[2]
@@ -72,6 +73,27 @@ def test_package_needs_no_more_than_its_users_install(package, extras, missing):
         check=False,
     )
     assert process.returncode == 0, process.stderr
+
+
+def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypatch, capsys):
+    def command() -> None:
+        raise ModuleNotFoundError("No module named 'jupytext'", name="jupytext")
+
+    monkeypatch.setattr(autograder.cli, "app", command)
+    with pytest.raises(SystemExit, match="2"):
+        autograder.cli.main()
+    message = capsys.readouterr().err
+    assert message.startswith("jupytext is not installed here.")
+    assert "pip install '.[instructor]'" in message
+
+
+def test_a_module_of_our_own_that_is_missing_is_a_traceback(monkeypatch):
+    def command() -> None:
+        raise ModuleNotFoundError("No module named 'course.x'", name="course.x")
+
+    monkeypatch.setattr(autograder.cli, "app", command)
+    with pytest.raises(ModuleNotFoundError):
+        autograder.cli.main()
 
 
 def test_lessons_import_only_what_students_have():
