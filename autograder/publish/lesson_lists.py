@@ -1,10 +1,13 @@
-"""The tables of lessons: in ``README.md`` between two markers, and ``lessons/README.md``, the page
-on which JupyterLab opens, with a picture of each lesson. They are made from the lessons' headers,
-the coverage map and the built notebooks."""
+"""The tables of lessons, made from the lessons' headers, the coverage map and the built notebooks.
+
+One is in ``README.md`` between two markers, with the number of lessons. The other is
+``lessons/README.md``, the page on which JupyterLab opens, with a picture of each lesson.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +18,8 @@ from autograder.publish.thumbnails import thumbnail
 
 BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
 END = "<!-- end of lessons -->"
+# Where a README says in a sentence how many lessons there are; it need not.
+COUNT = re.compile(r"(?<=<!-- count -->).*?(?=<!-- end of count -->)")
 README, LANDING = Path("README.md"), Path("lessons") / "README.md"
 PICTURES = Path("lessons") / "thumbnails"
 
@@ -66,6 +71,7 @@ def _make(root: Path) -> dict[Path, bytes]:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise CourseError(f"{README} must hold the lines {BEGIN!r} and {END!r}, in this order.")
+    before = COUNT.sub(count(lessons, coverage), before)
     table = readme_table(lessons, coverage)
     pictures = {lesson.name: picture for lesson in lessons if (picture := thumbnail(lesson))}
     alts = {name: picture.alt for name, picture in pictures.items()}
@@ -74,6 +80,12 @@ def _make(root: Path) -> dict[Path, bytes]:
         root / LANDING: landing_page(lessons, coverage, alts).encode(),
         **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
     }
+
+
+def count(lessons: list[Lesson], coverage: Coverage) -> str:
+    """How many lessons there are, and how many there will be: "30 lessons, 15 of them written"."""
+    done, open_ = len(lessons), len(coverage.to_come())
+    return f"{done + open_} lessons, {done} of them written" if open_ else f"{done} lessons"
 
 
 def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:

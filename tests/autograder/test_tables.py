@@ -74,6 +74,20 @@ def test_closed_section_changes_the_table(course):
     assert problem.startswith("README.md: out of date")
 
 
+def test_readme_says_how_many_lessons_there_are(course):
+    path = course / "README.md"
+    counted = "A course of <!-- count -->{}<!-- end of count -->, in Keras.\n"
+    path.write_text(counted.format("3 lessons") + path.read_text())
+    assert tables.check(course) == ["README.md: out of date: run `autograder build`."]
+    tables.write(course)
+    assert path.read_text().startswith(counted.format("2 lessons, 1 of them written"))
+
+
+def test_a_complete_course_has_none_to_come(course):
+    lesson = all_lessons(course)[0]
+    assert tables.count([lesson] * 30, coverage.Coverage({}, {})) == "30 lessons"
+
+
 def test_lost_markers_are_an_error(course):
     (course / "README.md").write_text("Nothing.")
     with pytest.raises(CourseError, match="must hold the lines"):
