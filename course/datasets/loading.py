@@ -43,17 +43,52 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
     """
     import tensorflow_datasets as tfds
 
-    builder = _find_builder(name, data_dir(), kwargs.get("builder_kwargs"))
-    if _is_ours(builder) and not builder.is_prepared():
-        builder.download_and_prepare()
-    elif not _is_ours(builder) and not _is_complete(builder):
+    folder = find_prepared(name, kwargs.get("builder_kwargs")).data_dir_root
+    return tfds.load(name, split=split, data_dir=folder, download=False, try_gcs=False, **kwargs)
+
+
+def info(name: str) -> tfds.core.DatasetInfo:
+    """What a dataset says of itself: description, features, splits, licence, citation.
+
+    ``info(name).metadata`` holds the facts that its lessons use, such as ``"feature_names"``. One
+    of our own datasets is prepared first.
+
+    Args:
+        name: a dataset's name as in ``tfds.load``.
+
+    Raises:
+        DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
+        UnknownDatasetError: nobody knows the name.
+    """
+    return find_prepared(name).info
+
+
+def find_prepared(
+    name: str, builder_kwargs: dict[str, Any] | None = None
+) -> tfds.core.DatasetBuilder:
+    """The builder of a dataset that can be read now; one of our own is prepared first.
+
+    Args:
+        name: a dataset's name as in ``tfds.load``.
+        builder_kwargs: what ``tfds.builder`` is to be given besides. None, the default, is nothing.
+
+    Raises:
+        DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
+        UnknownDatasetError: nobody knows the name.
+    """
+    builder = _find_builder(name, data_dir(), builder_kwargs)
+    if _is_ours(builder):
+        if not builder.is_prepared():
+            builder.download_and_prepare()
+            # Its information as it is read from disk, where JSON has made lists of tuples.
+            builder = _find_builder(name, data_dir(), builder_kwargs)
+    elif not _is_complete(builder):
         # It may lie where TFDS itself puts it.
-        elsewhere = _find_builder(name, None, kwargs.get("builder_kwargs"))
+        elsewhere = _find_builder(name, None, builder_kwargs)
         if not _is_complete(elsewhere):
             raise DatasetNotDownloadedError(name, _download_size(builder))
         builder = elsewhere
-    folder = builder.data_dir_root
-    return tfds.load(name, split=split, data_dir=folder, download=False, try_gcs=False, **kwargs)
+    return builder
 
 
 def download(name: str) -> Path:

@@ -11,6 +11,7 @@ from babel.dates import format_date
 
 from course import datasets
 from course.datasets.builders import hindi_dates as module
+from course.transliteration import romanize
 
 DATE = re.compile(r"[A-Z][a-z]+day, [A-Z][a-z]+ \d+, \d{4}")
 
@@ -102,13 +103,13 @@ def test_a_hundred_different_number_words():
      ("अड़तीस", "aṛatīs"), ("और", "aur"), ("ट्रेन", "ṭren")],
 )  # fmt: skip
 def test_romanized(hindi, latin):
-    assert module.romanize(hindi) == latin
-    assert module.romanize(unicodedata.normalize("NFD", hindi)) == latin
+    assert romanize(hindi) == latin
+    assert romanize(unicodedata.normalize("NFD", hindi)) == latin
 
 
 def test_all_words_can_be_drawn_without_devanagari(splits):
     for word in words(splits["train"], "hi"):
-        assert all("DEVANAGARI" not in unicodedata.name(c) for c in module.romanize(word))
+        assert all("DEVANAGARI" not in unicodedata.name(c) for c in romanize(word))
 
 
 def test_made_again_it_is_the_same(splits, tmp_path, monkeypatch):

@@ -224,6 +224,7 @@ class ChestXrays(OfflineBuilder):
             supervised_keys=("image", "label"),
             citation=_CITATION,
             license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(corners=CORNERS),
             # The course shuffles nothing on disk: test and test_swapped must stay in step.
             disable_shuffling=True,
         )

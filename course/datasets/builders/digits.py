@@ -65,6 +65,7 @@ class Digits(OfflineBuilder):
             homepage="https://archive.ics.uci.edu/dataset/80/optical+recognition+of+handwritten+digits",
             citation=_CITATION,
             license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(largest_pixel={"image": 16}),
         )
 
     def _split_generators(self, dl_manager):

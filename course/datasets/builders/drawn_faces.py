@@ -184,6 +184,9 @@ class DrawnFaces(OfflineBuilder):
             supervised_keys=("photo", "portrait"),
             citation=_CITATION,
             license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(
+                cheeks=CHEEKS, darkest=DARKEST.tolist(), lightest=LIGHTEST.tolist()
+            ),
             disable_shuffling=True,
         )
 

@@ -207,6 +207,7 @@ class PatientDossiers(OfflineBuilder):
             description=_DESCRIPTION,
             citation=_CITATION,
             license="CC BY 4.0",
+            metadata=tfds.core.MetadataDict(columns=COLUMNS),
             features=tfds.features.FeaturesDict(
                 {
                     "patient": tfds.features.Scalar(np.int64, doc="who"),

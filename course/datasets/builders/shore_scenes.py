@@ -245,7 +245,9 @@ class ShoreScenes(OfflineBuilder):
                 {
                     "image": tfds.features.Image(shape=(SIZE, SIZE, 3)),
                     "captions": tfds.features.Sequence({"text": tfds.features.Text()}, length=2),
-                    "mask": tfds.features.Image(shape=(SIZE, SIZE, 1)),
+                    "mask": tfds.features.LabeledImage(
+                        labels=["ground", "first thing", "second thing"], shape=(SIZE, SIZE, 1)
+                    ),
                     "boxes": tfds.features.Tensor(shape=(2, 4), dtype=np.float32),
                     "things": pair,
                     "colors": pair,
