@@ -233,17 +233,10 @@ print("network right for more than 98 of 100 points:", bent_accuracy > 0.98)
 # people wrote on forms, scanned and reduced to 8 × 8 pixels. A pixel counts the black dots in its part of the
 # scan, from 0 to 16. They come in two *splits*: one to learn from, and one to be asked about afterwards.
 
-
 # %% tags=["demo"]
-def load_split(split):
-    """Images (n, 64) as float32 from 0 to 1, and their digits (n,)."""
-    data = datasets.load("digits", split=split, batch_size=-1)
-    images = data["image"].numpy().reshape(-1, 64).astype("float32") / 16
-    return images, data["label"].numpy()
-
-
-x_train, y_train = load_split("train")
-x_test, y_test = load_split("test")
+x_train, y_train = datasets.arrays("digits", "train", as_supervised=True, scaled=True)
+x_test, y_test = datasets.arrays("digits", "test", as_supervised=True, scaled=True)
+x_train, x_test = x_train.reshape(-1, 64), x_test.reshape(-1, 64)
 
 # %% tags=["demo", "nbval-check-output"]
 print("to learn from:", x_train.shape, " to be asked about:", x_test.shape)
@@ -1347,11 +1340,11 @@ print("sigmoid's last hidden layer, spread between images below 0.001:", spread 
 # cut the file in two, learn from the front part, and test on the last 500. *How many points will that cost?*
 
 # %% tags=["demo"]
-whole = [datasets.load("digits", split=split, batch_size=-1) for split in ("train", "test")]
+whole = [datasets.arrays("digits", split, scaled=True) for split in ("train", "test")]
 images, digits, index = (
-    np.concatenate([part[key].numpy() for part in whole]) for key in ("image", "label", "index")
+    np.concatenate([part[key] for part in whole]) for key in ("image", "label", "index")
 )
-images = images.reshape(-1, 64).astype("float32") / 16
+images = images.reshape(-1, 64)
 front, back = index < 1297, index >= 1297
 
 keras.utils.set_random_seed(0)

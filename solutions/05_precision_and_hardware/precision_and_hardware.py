@@ -607,8 +607,7 @@ except ValueError as error:
 # So we round after every operation in NumPy, much as a GPU's float16 units do.
 
 # %% tags=["demo"]
-digits = datasets.load("digits", split="train", batch_size=-1)["image"].numpy()
-digits = digits.reshape(-1, 64).astype("float32") / 16
+digits = datasets.arrays("digits", "train", scaled=True)["image"].reshape(-1, 64)
 NUMBERS = 32 * 1024 * 1024 * 3
 
 
@@ -1101,9 +1100,9 @@ def build_classifier(policy):
 # %% tags=["demo"]
 from course.training import Progress
 
-data = {split: datasets.load("digits", split=split, batch_size=-1) for split in ("train", "test")}
-images = {split: part["image"].numpy().astype("float32") / 16 for split, part in data.items()}
-labels = {split: part["label"].numpy() for split, part in data.items()}
+data = {split: datasets.arrays("digits", split, scaled=True) for split in ("train", "test")}
+images = {split: part["image"] for split, part in data.items()}
+labels = {split: part["label"] for split, part in data.items()}
 accuracy, seconds = {}, {}
 for policy in ("float32", "mixed_bfloat16"):
     keras.utils.set_random_seed(0)

@@ -45,12 +45,9 @@ course.setup(seed=0)
 import keras
 import numpy as np
 from course import datasets, plots
-from course.datasets.builders.patient_dossiers import COLUMNS
 
-archive, trial = (
-    {name: values.numpy() for name, values in split.items()}
-    for split in datasets.load("patient_dossiers", split=["archive", "trial"], batch_size=-1)
-)
+archive, trial = (datasets.arrays("patient_dossiers", split) for split in ("archive", "trial"))
+COLUMNS = datasets.info("patient_dossiers").metadata["columns"]  # a column's name to its unit
 
 # %% [markdown]
 # Here is what there is to find, in 6,000 simulated patients sent to a chest clinic.
@@ -1078,8 +1075,8 @@ print(f"columns chosen on the training rows:    AUROC {blind:.1f}")
 # %% tags=["demo"]
 from sklearn.model_selection import StratifiedKFold
 
-masses = datasets.load("breast_cancer", split="train", batch_size=-1)
-x_masses, malignant = masses["features"].numpy(), (masses["label"].numpy() == 0).astype(int)
+x_masses, benign = datasets.arrays("breast_cancer", "train", as_supervised=True)
+malignant = (benign == 0).astype(int)
 folds = {"straight line": [], "network": [], "boosted trees": []}
 cuts = StratifiedKFold(5, shuffle=True, random_state=0).split(x_masses, malignant)
 for fold, (old, new) in enumerate(tqdm(cuts, total=5, desc="folds")):

@@ -49,17 +49,10 @@ import numpy as np
 from keras import layers
 
 from course import datasets, plots
-from course.datasets.builders.chest_xrays import CORNERS
 
-
-def load_films(split):
-    """A split as a dict of arrays, its images as float32 from 0 to 1."""
-    data = datasets.load("chest_xrays", split=split, batch_size=-1)
-    data = {name: values.numpy() for name, values in data.items()}
-    return data | {"image": data["image"].astype("float32") / 255}
-
-
-few, few_swapped = load_films("test[:64]"), load_films("test_swapped[:64]")
+few = datasets.arrays("chest_xrays", "test[:64]", scaled=True)
+few_swapped = datasets.arrays("chest_xrays", "test_swapped[:64]", scaled=True)
+CORNERS = datasets.info("chest_xrays").metadata["corners"]
 
 # %% [markdown]
 # These are such films, simulated. Above, the film as a doctor gets it; below, the same film with a box
@@ -120,8 +113,10 @@ plots.show(
 # real: pneumonia has many forms, other diseases look like it, and nobody knows the truth for certain.
 
 # %% tags=["demo", "nbval-check-output"]
-train, validation = load_films("train"), load_films("validation")
-test, swapped = load_films("test"), load_films("test_swapped")
+train, validation, test, swapped = (
+    datasets.arrays("chest_xrays", split, scaled=True)
+    for split in ("train", "validation", "test", "test_swapped")
+)
 for name, split in {"train": train, "validation": validation, "test": test}.items():
     print(f"{name:11s}{len(split['label']):5d} films, {split['label'].mean():.0%} with pneumonia")
 boxes = test["box"][test["label"] == 1]
@@ -569,8 +564,8 @@ def build_network():
 # %% [markdown]
 # ### The one that we train
 #
-# The lesson goes on with a network of its own. **Batch normalisation** behind each convolution
-# brings every map to mean 0 and spread 1 over the batch, which lets such networks train faster. The last maps, 16 × 16 of them to a side, are called
+# The lesson goes on with a network of its own. **Batch normalisation** after each convolution
+# brings every map to mean 0 and spread 1 over the batch, which lets such networks train faster. The last maps, each 16 × 16, are called
 # `maps`: we shall look inside. The output stays float32 whatever the rest computes in.
 
 

@@ -54,12 +54,7 @@ from course import datasets, plots
 import matplotlib.pyplot as plt
 
 SPLITS = ("train", "validation", "test", "dry_year", "archive")
-fields = {
-    name: {key: values.numpy() for key, values in split.items()}
-    for name, split in zip(
-        SPLITS, datasets.load("field_sensors", split=list(SPLITS), batch_size=-1)
-    )
-}
+fields = {name: datasets.arrays("field_sensors", name) for name in SPLITS}
 train, test, dry_year = fields["train"], fields["test"], fields["dry_year"]
 water = train["season"][:, 8:13, 0].mean(axis=1)
 steps = [np.linspace(0.1, 0.8, 8), np.linspace(0, 200, 6)]
@@ -140,8 +135,7 @@ from sklearn.preprocessing import StandardScaler
 
 from course.training import Progress
 
-data, info = datasets.load("wine_cultivars", split="train", batch_size=-1, with_info=True)
-wine, grape = data["features"].numpy(), data["label"].numpy()
+wine, grape = datasets.arrays("wine_cultivars", "train", as_supervised=True)
 five_folds = StratifiedKFold(5, shuffle=True, random_state=0)
 
 
@@ -183,6 +177,7 @@ gap = right["scaled with all"] - right["logistic regression"]
 print("wines more if the test wines take part in scaling:", gap)
 
 # %% tags=["demo"]
+info = datasets.info("wine_cultivars")
 names = info.metadata["feature_names"]
 x, y = names.index("flavanoids"), names.index("color_intensity")
 fig, axis = plt.subplots(figsize=(6.4, 3.4))
@@ -221,8 +216,8 @@ plots.show(
 # %% tags=["demo"]
 from sklearn.linear_model import Ridge
 
-months = datasets.load("sea_temperature", split="train", batch_size=-1)
-year, month, celsius = (months[key].numpy() for key in ("year", "month", "temperature"))
+months = datasets.arrays("sea_temperature", "train")
+year, month, celsius = (months[key] for key in ("year", "month", "temperature"))
 cut = int(np.argmax(year == 1990))
 usual = np.array([celsius[:cut][month[:cut] == m].mean() for m in range(1, 13)])
 anomaly = celsius - usual[month - 1]

@@ -53,8 +53,8 @@ from keras import layers
 
 from course import datasets, plots
 
-months = datasets.load("sea_temperature", split="train", batch_size=-1)
-YEAR, MONTH, CELSIUS = (months[key].numpy() for key in ("year", "month", "temperature"))
+months = datasets.arrays("sea_temperature", "train")
+YEAR, MONTH, CELSIUS = (months[key] for key in ("year", "month", "temperature"))
 
 # %% [markdown]
 # ## One box, used again at every step
@@ -1230,9 +1230,9 @@ print(
 # a plot:
 
 # %% tags=["demo"]
-days = datasets.load("stock_prices", split="train", batch_size=-1)
-price = days["close"].numpy().astype("float64")
-first_day = int(np.argmax(days["year"].numpy() == 2008))
+days = datasets.arrays("stock_prices", "train")
+price = days["close"].astype("float64")
+first_day = int(np.argmax(days["year"] == 2008))
 both = np.lib.stride_tricks.sliding_window_view(price, 21)
 in_2008 = np.arange(len(both)) + 20 >= first_day
 mean, spread = price[:first_day].mean(), price[:first_day].std()
@@ -1304,7 +1304,7 @@ print("it is right about up or down on fewer than 58 of 100 days:", bool(directi
 # %% tags=["demo"]
 NOTES = ("C", "D", "E", "F", "G", "A", "B", "C'")
 START = len(NOTES)  # a ninth symbol, before the first note
-tunes = datasets.load("melodies", split="train", batch_size=-1)["notes"].numpy()
+tunes = datasets.arrays("melodies", "train")["notes"]
 before = np.column_stack([np.full(len(tunes), START), tunes[:, :-1]])
 print("one tune:", " ".join(NOTES[note] for note in tunes[0]))
 

@@ -49,8 +49,8 @@ import numpy as np
 from keras import layers, ops
 
 from course import datasets, plots
-from course.datasets.builders.hindi_dates import NUMBERS, romanize
 from course.training import Progress
+from course.transliteration import romanize
 
 # %% [markdown]
 # This is the lesson's network, step by step, for one date. Below, the **encoder** reads the Hindi words; above, the
@@ -117,12 +117,11 @@ plots.show(
 # right answer each. So it shows how translators work and where they break, not how well anyone translates Hindi.
 
 # %%
-SPLITS = {
-    split: {name: values.numpy() for name, values in rows.items()}
-    for split, rows in datasets.load("hindi_dates", batch_size=-1).items()
-}
+info = datasets.info("hindi_dates")
+SPLITS = {split: datasets.arrays("hindi_dates", split) for split in info.splits}
+NUMBERS = info.metadata["numbers"]  # the Hindi words for 0 to 99
 for row in (0, 1):
-    print(SPLITS["train"]["hi"][row].decode(), "\n   ", SPLITS["train"]["en"][row].decode())
+    print(SPLITS["train"]["hi"][row], "\n   ", SPLITS["train"]["en"][row])
 
 # %% [markdown]
 # A network wants **tokens**, pieces from a fixed list. Ours are words and commas; a year in digits is cut into two
@@ -143,8 +142,7 @@ def english_words(text):
 
 PAIRS = {
     split: [
-        (hindi_words(hi.decode()), english_words(en.decode()))
-        for hi, en in zip(rows["hi"], rows["en"], strict=True)
+        (hindi_words(hi), english_words(en)) for hi, en in zip(rows["hi"], rows["en"], strict=True)
     ]
     for split, rows in SPLITS.items()
 }
@@ -188,7 +186,7 @@ for split, rows in SPLITS.items():
     print(f"{split:15}{len(rows['hi']):5} sentences, dates in one:", *np.unique(rows["dates"]))
 DATE = r"[A-Z][a-z]+ \d+, \d{4}"
 days = {
-    split: {day for en in rows["en"] for day in re.findall(DATE, en.decode())}
+    split: {day for en in rows["en"] for day in re.findall(DATE, en)}
     for split, rows in SPLITS.items()
 }
 print("days of test that stand in train:", len(days["test"] & days["train"]))

@@ -58,14 +58,6 @@ PAD, START, END = range(3)
 GROUNDS = ["water", "grass", "sand"]
 
 
-def load_scenes(split):
-    """A split as a dict of arrays: images from 0 to 1, and two captions for each."""
-    data = datasets.load("shore_scenes", split=split, batch_size=-1)
-    captions = [[text.decode() for text in two] for two in data["captions"]["text"].numpy()]
-    data = {name: data[name].numpy() for name in ("image", "mask", "things", "ground")}
-    return data | {"image": data["image"].astype("float32") / 255, "captions": captions}
-
-
 def draw(axis, image, caption, color="black"):
     """A picture with its caption below."""
     axis.imshow(image)
@@ -74,7 +66,10 @@ def draw(axis, image, caption, color="black"):
     axis.set_xlabel(re.sub(r"(.{1,15})(?: |$)", r"\1\n", caption).strip(), color=color)
 
 
-SPLITS = {name: load_scenes(name) for name in ("train", "test", "test_swapped")}
+SPLITS = {
+    name: datasets.arrays("shore_scenes", name, scaled=True)
+    for name in ("train", "test", "test_swapped")
+}
 
 # %% tags=["demo"]
 things = SPLITS["train"]["things"]
@@ -83,19 +78,19 @@ rows = [
 ]
 fig, axes = plt.subplots(1, 4, figsize=(6.4, 2.7))
 for axis, row in zip(axes, rows, strict=True):
-    draw(axis, SPLITS["train"]["image"][row], SPLITS["train"]["captions"][row][0])
+    draw(axis, SPLITS["train"]["image"][row], SPLITS["train"]["captions/text"][row][0])
 fig.suptitle("One picture, one sentence", x=0.01, ha="left", fontsize=12)
 plots.show(
     fig,
     alt="""Four small pictures of balls, boxes, tents and boats on water, grass or sand, each with a sentence below that says
-    which things it shows, in which colours, how they lie to each other, and on what.""",
+    which things it shows, in which colours, how they are placed, and on what.""",
 )
 
 # %% [markdown]
 # ## A picture in, a sentence out
 #
 # Captions are read aloud to people who cannot see a picture, and they make photographs searchable. A classifier
-# (lesson 07) picks an answer from a fixed list. A sentence says how many things there are, and how they lie to each other. So
+# (lesson 07) picks an answer from a fixed list. A sentence says how many things there are, and how they are placed. So
 # it is written word by word, as in translation (lesson 12), with a picture in place of the sentence to translate.
 #
 # **These scenes are drawn by rules, not photographed:** one or two things (ball, box, tent, boat) in four colours, on
@@ -109,7 +104,7 @@ for name in ("train", "test"):
     print(f"{name:6}{len(SPLITS[name]['image']):5} scenes")
 two = test["things"][:, 1] >= 0
 print(f"with two things: {two.mean():.2f}")
-for caption in test["captions"][np.flatnonzero(two)[0]]:
+for caption in test["captions/text"][np.flatnonzero(two)[0]]:
     print("   ", caption)
 
 # %% [markdown]
@@ -123,7 +118,7 @@ from collections import Counter
 
 from sklearn.neighbors import NearestNeighbors
 
-first_captions = [pair[0] for pair in train["captions"]]
+first_captions = [pair[0] for pair in train["captions/text"]]
 commonest = Counter(first_captions).most_common(1)[0][0]
 finder = NearestNeighbors(n_neighbors=1).fit(train["image"].reshape(len(train["image"]), -1))
 nearest = finder.kneighbors(test["image"].reshape(len(test["image"]), -1))[1][:, 0]
@@ -136,16 +131,16 @@ def is_exact(captions, references):
 
 
 # %% tags=["demo", "nbval-check-output"]
-by_pixels = is_exact(retrieved, test["captions"])
-print(f"commonest caption: {is_exact([commonest] * 600, test['captions']).mean():.2f}")
+by_pixels = is_exact(retrieved, test["captions/text"])
+print(f"commonest caption: {is_exact([commonest] * 600, test['captions/text']).mean():.2f}")
 print(f"nearest picture:   {by_pixels.mean():.2f}")
 print(f"   of one thing:   {by_pixels[~two].mean():.2f}")
 print(f"   of two things:  {by_pixels[two].mean():.2f}")
 last_words = [
-    [text.split()[-1], pair[0].split()[-1]] for text, pair in zip(retrieved, test["captions"])
+    [text.split()[-1], pair[0].split()[-1]] for text, pair in zip(retrieved, test["captions/text"])
 ]
 print(f"   its ground:     {np.mean([one == other for one, other in last_words]):.2f}")
-known = [pair[0] in first_captions for pair in test["captions"]]
+known = [pair[0] in first_captions for pair in test["captions/text"]]
 print(f"test captions that stand in training: {np.mean(known):.2f}")
 
 # %% [markdown]
@@ -476,12 +471,12 @@ def describe(images):
 
 # %% tags=["demo"]
 said = describe(test["image"])
-correct = is_true(said, test["captions"])
+correct = is_true(said, test["captions/text"])
 print(f"true captions: {correct.mean():.3f}")
 for row in [*np.flatnonzero(correct)[:2], *np.flatnonzero(~correct)[:2]]:
     print("true: " if correct[row] else "false:", said[row])
     if not correct[row]:
-        print("       it shows", test["captions"][row][0])
+        print("       it shows", test["captions/text"][row][0])
 
 # %% tags=["demo", "nbval-check-output"]
 # 20 seeds: .87 to .99 (18 of them .94 and more).
@@ -501,7 +496,7 @@ answers = layers.Dense(STEPS * len(VOCABULARY))(layers.Dropout(0.3)(grid))
 at_once = keras.Model(image, layers.Reshape((STEPS, -1), dtype="float32")(answers))
 fit(at_once, train["image"], TARGET[:, 1:], 6, 2e-3, "All words at once")
 chosen = at_once.predict(test["image"], verbose=0).argmax(axis=-1)
-at_once_right = is_true([decode(row) for row in chosen], test["captions"])
+at_once_right = is_true([decode(row) for row in chosen], test["captions/text"])
 print(f"true captions: {at_once_right.mean():.3f}")
 
 # %% tags=["demo", "nbval-check-output"]
@@ -738,7 +733,7 @@ def describe_with_beam(images, width=3):
 
 
 # %% tags=["demo"]
-with_beam = is_true(describe_with_beam(test["image"][:200]), test["captions"][:200])
+with_beam = is_true(describe_with_beam(test["image"][:200]), test["captions/text"][:200])
 gain = with_beam.mean() - correct[:200].mean()
 print(f"true captions, greedy {correct[:200].mean():.3f}, with a beam {with_beam.mean():.3f}")
 
@@ -941,7 +936,7 @@ def draw_pairs(rows, captions, title, alt):
     fig, axes = plt.subplots(2, len(rows), figsize=(6.4, 4.6))
     for axes_row, split, texts in zip(axes, (test, swapped), captions, strict=True):
         for axis, row in zip(axes_row, rows, strict=True):
-            good = is_true([texts[row]], [split["captions"][row]])[0]
+            good = is_true([texts[row]], [split["captions/text"][row]])[0]
             color = plots.BLUE if good else plots.VERMILION
             draw(axis, split["image"][row], texts[row] + ("" if good else " (false)"), color)
     fig.suptitle(title, x=0.01, ha="left", fontsize=12)
@@ -961,7 +956,7 @@ draw_pairs(
 )
 
 # %% tags=["demo"]
-true_swapped = is_true(said_swapped, swapped["captions"])
+true_swapped = is_true(said_swapped, swapped["captions/text"])
 print("true captions         usual ground  swapped ground")
 for name, group in (("boats and tents", PLANTED), ("balls and boxes alone", ~PLANTED)):
     print(f"{name:22}{correct[group].mean():12.2f}  {true_swapped[group].mean():14.2f}")
@@ -1254,9 +1249,9 @@ def paste(images, masks, captions, grounds, names, which):
 # Before the network changes, it describes two more sets of pictures, for further down.
 
 # %% tags=["demo"]
-empty = load_scenes("empty")
+empty = datasets.arrays("shore_scenes", "empty", scaled=True)
 said_empty = describe(empty["image"][150:])
-new_pair = load_scenes("test_new_pair")
+new_pair = datasets.arrays("shore_scenes", "test_new_pair", scaled=True)
 said_new_pair = describe(new_pair["image"])
 
 # %% [markdown]
@@ -1307,7 +1302,7 @@ plots.show(
 )
 
 # %% tags=["demo"]
-repaired = [is_true(a, s["captions"]) for a, s in zip(said_repaired, (test, swapped))]
+repaired = [is_true(a, s["captions/text"]) for a, s in zip(said_repaired, (test, swapped))]
 print("true captions                    before  after")
 print(f"usual test                       {correct.mean():6.2f} {repaired[0].mean():6.2f}")
 before, after = true_swapped[PLANTED].mean(), repaired[1][PLANTED].mean()
@@ -1371,7 +1366,7 @@ print("on over 50 of 100 empty waters the same thing:", bool(same > 0.5))
 
 # %% tags=["demo"]
 for row in range(3):
-    print(new_pair["captions"][row][0], "→", said_new_pair[row])
+    print(new_pair["captions/text"][row][0], "→", said_new_pair[row])
 
 # %% tags=["demo", "nbval-check-output"]
 print("purple balls in training:", sum("purple ball" in caption for caption in first_captions))

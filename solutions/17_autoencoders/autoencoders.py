@@ -54,10 +54,8 @@ from course import datasets, plots
 
 def load_pictures(name, split):
     """Pixels as float32 from 0 to 1, one row a picture, and the labels."""
-    data = datasets.load(name, split=split, batch_size=-1)
-    largest = 16 if name == "digits" else 255
-    pixels = data["image"].numpy().astype("float32") / largest
-    return pixels.reshape(len(pixels), -1), data["label"].numpy()
+    pixels, labels = datasets.arrays(name, split, as_supervised=True, scaled=True)
+    return pixels.reshape(len(pixels), -1), labels
 
 
 train, train_labels = load_pictures("digits", "train")
@@ -1216,7 +1214,7 @@ def untiled(rows, width=640):
     return rows.reshape(-1, width // 8, 8, 8).transpose(0, 2, 1, 3).reshape(-1, width)
 
 
-photographs = datasets.load("photographs", split="train", batch_size=-1)["image"].numpy()
+photographs = datasets.arrays("photographs", "train")["image"]
 temple, flower = photographs[:, :424].mean(axis=3).astype("float32") / 255  # grey
 temple_tiles = tiles(temple)
 photo_network = hourglass(8, last="linear")

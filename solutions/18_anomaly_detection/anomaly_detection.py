@@ -99,8 +99,8 @@ def errors_of(network, rows):
 
 
 # %% tags=["demo", "nbval-check-output"]
-data = datasets.load("breast_cancer", split="train", batch_size=-1)
-masses, benign = data["features"].numpy(), data["label"].numpy() == 1
+masses, labels = datasets.arrays("breast_cancer", "train", as_supervised=True)
+benign = labels == 1
 order = np.random.default_rng(0).permutation(np.flatnonzero(benign))
 known, unseen, malignant = order[:257], order[257:], np.flatnonzero(~benign)
 masses = (masses - masses[known].mean(axis=0)) / masses[known].std(axis=0)
@@ -232,11 +232,7 @@ def to_columns(data):
 
 # %% tags=["demo", "nbval-check-output"]
 names = ["train", "validation", "test", "more_train_frauds", "more_test_frauds"]
-loaded = datasets.load("card_transactions", split=names, batch_size=-1)
-payments = {
-    name: {column: values.numpy() for column, values in split.items()}
-    for name, split in zip(names, loaded)
-}
+payments = {name: datasets.arrays("card_transactions", name) for name in names}
 kinds = ["honest", "testing", "spree", "cash abroad", "takeover", "mimic"]
 for name, split in payments.items():
     counts = np.bincount(split["kind"], minlength=6)
@@ -1448,11 +1444,11 @@ plots.show(
 # %% tags=["demo"]
 def load_connections(split):
     """Numeric columns of connections, float32, and whether each is an attack."""
-    data, info = datasets.load("kddcup99", split=split, batch_size=-1, with_info=True)
+    data = datasets.arrays("kddcup99", split)
     words = ("label", "protocol_type", "service", "flag")
-    numbers = [np.log1p(data[name].numpy().astype("float32")) for name in data if name not in words]
-    normal_name = info.features["label"].str2int("normal")
-    return np.column_stack(numbers), data["label"].numpy() != normal_name
+    numbers = [np.log1p(data[name].astype("float32")) for name in data if name not in words]
+    normal_name = datasets.info("kddcup99").features["label"].str2int("normal")
+    return np.column_stack(numbers), data["label"] != normal_name
 
 
 try:

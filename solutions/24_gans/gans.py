@@ -66,8 +66,8 @@ LN2 = float(np.log(2))
 # %%
 def load_digits(split):
     """Images (n, 8, 8, 1) as float32 from -1 to 1, and their labels."""
-    data = datasets.load("digits", split=split, batch_size=-1)
-    return data["image"].numpy().astype("float32") / 8 - 1, data["label"].numpy()
+    images, labels = datasets.arrays("digits", split, as_supervised=True, scaled=True)
+    return 2 * images - 1, labels
 
 
 def build_generator(noise_size=16):

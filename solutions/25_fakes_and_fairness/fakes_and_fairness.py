@@ -47,27 +47,18 @@ import tensorflow as tf
 from keras import layers
 
 from course import datasets, plots
-from course.datasets.builders.drawn_faces import CHEEKS, DARKEST, LIGHTEST
 from course.gan import GAN
 from course.training import Progress
-
-
-def load_faces(split):
-    """A split as a dict of arrays; photos and portraits as float32 from 0 to 1."""
-    data = datasets.load("drawn_faces", split=split, batch_size=-1)
-    data = {name: values.numpy() for name, values in data.items()}
-    for name in ("photo", "portrait"):
-        data[name] = data[name].astype("float32") / 255
-    return data
-
 
 # %% [markdown]
 # The faces are drawings of 16 × 16 pixels. Above each time the photo, in any light, smiling or not, with noise. Below the portrait that the filter should make
 # of it: the same face, smiling, in even light. The four on the left have darker skin, the four on the right lighter skin.
 
 # %% tags=["demo"]
-skewed, balanced = load_faces("train_skewed"), load_faces("train_balanced")
-test = load_faces("test")
+skewed, balanced, test = (
+    datasets.arrays("drawn_faces", split, scaled=True)
+    for split in ("train_skewed", "train_balanced", "test")
+)
 
 
 def show_rows(rows, title, alt):
@@ -121,8 +112,8 @@ from sklearn.svm import SVC
 
 def load_digits(split):
     """Images (n, 8, 8, 1) as float32 from -1 to 1, and their labels."""
-    data = datasets.load("digits", split=split, batch_size=-1)
-    return data["image"].numpy().astype("float32") / 8 - 1, data["label"].numpy()
+    images, labels = datasets.arrays("digits", split, as_supervised=True, scaled=True)
+    return 2 * images - 1, labels
 
 
 def flatten(images):
@@ -519,6 +510,8 @@ print("their variance is larger than that of real unseen zeros:", spread > 1)
 # To measure it we need a unit. `tone_of` reads a portrait's tone from its cheeks: how far along the line from the darkest to the lightest skin colour they lie.
 
 # %%
+facts = datasets.info("drawn_faces").metadata
+CHEEKS, DARKEST, LIGHTEST = (np.array(facts[name]) for name in ("cheeks", "darkest", "lightest"))
 LOW = (DARKEST / 255).astype("float32")
 SPAN = ((LIGHTEST - DARKEST) / 255).astype("float32")
 

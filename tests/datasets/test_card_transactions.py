@@ -177,10 +177,10 @@ def kddcup99(tmp_path, monkeypatch):
 
 def test_the_lessons_call_gives_connections_and_attacks(kddcup99):
     # As ``load_connections`` in the lesson.
-    data, info = datasets.load("kddcup99", split="train[:10%]", batch_size=-1, with_info=True)
+    data, info = datasets.arrays("kddcup99", "train[:10%]"), datasets.info("kddcup99")
     words = ("label", "protocol_type", "service", "flag")
-    numbers = [np.log1p(data[name].numpy().astype("float32")) for name in data if name not in words]
-    attacks = data["label"].numpy() != info.features["label"].str2int("normal")
+    numbers = [np.log1p(data[name].astype("float32")) for name in data if name not in words]
+    attacks = data["label"] != info.features["label"].str2int("normal")
     assert np.column_stack(numbers).shape == (40, 38)
     assert np.isfinite(numbers).all()
     assert 0 < attacks.mean() < 1
@@ -191,4 +191,4 @@ def test_without_a_download_the_call_says_what_is_missing(tmp_path, monkeypatch)
     if tfds.core.constants.DATA_DIR and tfds.builder("kddcup99", try_gcs=False).is_prepared():
         pytest.skip("kddcup99 has been downloaded here")
     with pytest.raises(datasets.DatasetNotDownloadedError, match="kddcup99"):
-        datasets.load("kddcup99", split="train[:10%]", batch_size=-1)
+        datasets.arrays("kddcup99", "train[:10%]")
