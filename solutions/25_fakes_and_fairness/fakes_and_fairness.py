@@ -61,6 +61,7 @@ skewed, balanced, test = (
 )
 
 
+# %% tags=["demo"]
 def show_rows(rows, title, alt):
     """Rows of pictures, a dict from a row's name to its images."""
     count = len(next(iter(rows.values())))
