@@ -24,6 +24,7 @@ from autograder.notebooks.files import archive
 from autograder.notebooks.instructor import make_instructor_notebook
 from autograder.notebooks.source import Lesson, explanation
 from autograder.sandbox.inside.classes import IDENTITY
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.isolation import isolation_problem
 from autograder.sandbox.workplace import Workplace, shared_workplace
 
@@ -208,10 +209,10 @@ def _prove(work: Work, workplace: Workplace) -> Proof:
     return proof
 
 
-def _notes(objects: dict) -> Iterator[str]:
-    how = objects["comparisons"]
-    for name in sorted(objects["compared"]):
-        if how.get(name) != [IDENTITY]:
+def _notes(objects: ObjectUse | None) -> Iterator[str]:
+    objects = objects or ObjectUse()
+    for name in sorted(objects.compared):
+        if objects.comparisons.get(name) != [IDENTITY]:
             yield (
                 f"tests compare objects of the answers' class {name}, and an answer has a say in "
                 "what they are equal to: compare numbers and text that they hold"

@@ -7,15 +7,16 @@ import hashlib
 from nbformat import NotebookNode
 
 from autograder.grading.rebuild import references
-from autograder.grading.run import NO_OBJECTS, _Right, _run
+from autograder.grading.run import Reference, run_notebook
 from autograder.grading.status import CELL_TIMEOUT, ERROR
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
 from autograder.sandbox.workplace import Workplace
 
 
 def objects_in_tests(
     instructor: NotebookNode, workplace: Workplace, files: bytes = b"", timeout: int = CELL_TIMEOUT
-) -> dict | None:
+) -> ObjectUse | None:
     """What gives the tests objects, when the answers are the instructor's own, and how those are
     compared.
 
@@ -34,19 +35,20 @@ def objects_in_tests(
     with workplace.found_out(_key(instructor, files)) as found:
         if not found:
             right = references(instructor)
-            unknown, patient = _Right(right, None), LESSON_PATIENCE * timeout
-            run, stop = _run(instructor, right, unknown, set(), workplace, files, patient)
+            unknown, patient = Reference(right, None), LESSON_PATIENCE * timeout
+            run, stop = run_notebook(instructor, right, unknown, set(), workplace, files, patient)
             if stop is not None and stop.status == ERROR:
                 return None
-            # Never NO_OBJECTS itself, which stands for what has not been found out.
-            found.append(dict(run.objects))
+            found.append(run.objects)
         return found[0]
 
 
-def known_objects(instructor: NotebookNode, workplace: Workplace, files: bytes = b"") -> dict:
-    """As ``objects_in_tests``, as far as it had to be found out."""
+def known_objects(
+    instructor: NotebookNode, workplace: Workplace, files: bytes = b""
+) -> ObjectUse | None:
+    """What ``objects_in_tests`` has found out; None where nobody had to ask it yet."""
     with workplace.found_out(_key(instructor, files)) as found:
-        return found[0] if found else NO_OBJECTS
+        return found[0] if found else None
 
 
 def _key(instructor: NotebookNode, files: bytes) -> str:

@@ -18,10 +18,11 @@ from nbgrader import utils
 
 from autograder.grading.expected_objects import known_objects, objects_in_tests
 from autograder.grading.rebuild import references, stubs
-from autograder.grading.run import LOST, NO_OBJECTS, NOWHERE, Stop, _Right, _Run, _run
+from autograder.grading.run import LOST, NOWHERE, NotebookRun, Reference, Stop, run_notebook
 from autograder.grading.score import CellScore, error_message, score_cell
 from autograder.grading.status import CELL_TIMEOUT, ERROR, GRADED, MEMORY
 from autograder.notebooks.cells import Answers, groups
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.workplace import Workplace
 from course.cells import grade_id
 
@@ -72,9 +73,9 @@ def examine(
     stops: dict[int, Stop] = {}
     objects = known_objects(instructor, workplace, files)
     while True:
-        right = _Right(references(instructor), objects)
-        run, stop = _run(instructor, answers, right, set(stops), workplace, files, timeout)
-        if run.objects["refused"] and objects is NO_OBJECTS:
+        right = Reference(references(instructor), objects or ObjectUse())
+        run, stop = run_notebook(instructor, answers, right, set(stops), workplace, files, timeout)
+        if run.objects.refused and objects is None:
             # No lesson's answer gives any, so it is found out when the first one does.
             objects = objects_in_tests(instructor, workplace, files, timeout)
             if objects is None:
@@ -137,7 +138,7 @@ def nothing(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
     }
 
 
-def _score(run: _Run, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
+def _score(run: NotebookRun, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
     notebook = run.notebook
     scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if utils.is_grade(cell)}
     for group in groups(notebook):

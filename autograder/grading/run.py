@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Set
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import nbformat
 from nbformat import NotebookNode
@@ -18,6 +18,7 @@ from autograder.grading.status import DIED, ERROR, TIMEOUT
 from autograder.notebooks.cells import Answers, is_answer
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.errors import CannotTravelError
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
 from autograder.sandbox.inside.wire import decode, encode
 from autograder.sandbox.workplace import Workplace, WorkplaceLostError
@@ -45,30 +46,27 @@ LOST = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
 
 
 @dataclass(frozen=True)
-class _Right:
+class Reference:
     """The instructor's own answers, and what the tests did with objects of theirs; None if that is
     to be found out."""
 
     answers: Answers
-    objects: dict | None
+    objects: ObjectUse | None
 
 
-NO_OBJECTS = {"given by": set(), "comparisons": {}, "compared": set(), "refused": False}
-
-
-def _run(
+def run_notebook(
     instructor: NotebookNode,
     answers: Answers,
-    right: _Right,
+    right: Reference,
     skip: Set[int],
     workplace: Workplace,
     files: bytes,
     timeout: int,
-) -> tuple[_Run, Stop | None]:
+) -> tuple[NotebookRun, Stop | None]:
     """One pass over the rebuilt notebook, repeated where a process has ended."""
     tried: Counter[str] = Counter()
     while True:
-        run = _Run(rebuild(instructor, answers), right, skip)
+        run = NotebookRun(rebuild(instructor, answers), right, skip)
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
@@ -80,14 +78,14 @@ def _run(
             return run, stop
 
 
-class _Run:
+class NotebookRun:
     """One pass over a rebuilt notebook."""
 
-    def __init__(self, notebook: NotebookNode, right: _Right, skip: Set[int]) -> None:
+    def __init__(self, notebook: NotebookNode, right: Reference, skip: Set[int]) -> None:
         self.notebook = notebook
         self.right = right
         self.skip = skip
-        self.objects = NO_OBJECTS
+        self.objects = ObjectUse()
         self.lines: dict[int, int] = {}
         self.out_of_memory = False
 
@@ -120,7 +118,7 @@ class _Run:
             cell.outputs.append(
                 new_output("execute_result", text, execution_count=cell.execution_count)
             )
-        self.objects = reply["objects"]
+        self.objects = ObjectUse(**reply["objects"])
         error = reply["error"]
         if reply["stopped"]:
             return Stop(index, reply["stopped"], error["evalue"] if error else "It has ended.")
@@ -153,7 +151,7 @@ class _Run:
             "defines": sorted(defined),
             "changes": sorted(changed_names(right) - defined),
             "imports": imports,
-            "objects": self.right.objects,
+            "objects": None if self.right.objects is None else asdict(self.right.objects),
         }
 
 

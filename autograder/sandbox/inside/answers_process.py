@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.classes import MAX_ANCESTORS
 from autograder.sandbox.inside.errors import CannotTravelError, advice, describe_error, local_error
 from autograder.sandbox.inside.lending import Lent, changeable, signature
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.inside.shell import MAX_TEXT
 from autograder.sandbox.inside.stand_ins import (
     AnswerClass,
@@ -47,8 +49,8 @@ class Answers:
         self.exceptions: dict[str, type[Exception]] = {}
         # What may give objects and how those are compared: what gave some when the instructor's
         # own answers were tried. None while that is found out.
-        self.expected: dict | None = None
-        self.found = {"given by": set(), "comparisons": {}, "compared": set(), "refused": False}
+        self.expected: ObjectUse | None = None
+        self.found = ObjectUse()
         self.classes: dict[str, AnswerClass] = {}
         self._objects: dict[int, AnswerObject] = {}
         self._stand_ins: list[StandIn | AnswerObject] = []
@@ -116,9 +118,9 @@ class Answers:
             return self.stand_in(f"#{number}", content[1])
         names = _identifiers(content[1])
         if self.expected is None:
-            self.found["given by"].add(self._asked)
-        elif self._asked not in self.expected["given by"]:
-            self.found["refused"] = True
+            self.found = replace(self.found, given_by=self.found.given_by | {self._asked})
+        elif self._asked not in self.expected.given_by:
+            self.found = replace(self.found, refused=True)
             raise CannotTravelError(advice(f"an object of the class {names[0]}"))
         if number not in self._objects:
             kind = self._class(names, content[2])
@@ -141,7 +143,8 @@ class Answers:
         """
         names = _identifiers(described["ancestors"])
         if self.expected is None:
-            self.found["comparisons"][names[0]] = described["comparison"]
+            how = {**self.found.comparisons, names[0]: described["comparison"]}
+            self.found = replace(self.found, comparisons=how)
         library_class, doc = described.get("library class"), described.get("doc")
         known = signature(described.get("parameters"))
         defined = answer_class(self, name, names, library_class, doc, known)
@@ -155,8 +158,8 @@ class Answers:
         Raises:
             CannotTravelError: it is no class of the instructor's.
         """
-        known = (self.expected or self.found)["comparisons"]
-        self.found["compared"].add(ancestors[0])
+        known = (self.expected or self.found).comparisons
+        self.found = replace(self.found, compared=self.found.compared | {ancestors[0]})
         for name in ancestors:
             if name in known:
                 return known[name]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -24,6 +25,7 @@ from autograder.sandbox.inside.errors import (
     advice,
     exception_class,
 )
+from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.inside.shell import MAX_TEXT, Shell, traceback_text
 from autograder.sandbox.inside.stand_ins import (
     Unusable,
@@ -99,7 +101,7 @@ class TestsSide:
             objects: what may give objects of the answers', and how those are compared; None if
                 that is to be found out.
         """
-        self.answers.expected = objects
+        self.answers.expected = None if objects is None else ObjectUse(**objects)
         try:
             reply = self.answers.ask(op="run", source=source, name=name)
             if imports:
@@ -117,7 +119,7 @@ class TestsSide:
             "error": _error(reply["error"]) if reply.get("error") is not None else None,
             "value": None,
             "stopped": self.answers.stopped,
-            "objects": self.answers.found,
+            "objects": asdict(self.answers.found),
         }
 
     def _bind(self, name: str, described: Any) -> None:
@@ -167,7 +169,7 @@ class TestsSide:
             "error": described,
             "value": value,
             "stopped": self.answers.stopped,
-            "objects": self.answers.found,
+            "objects": asdict(self.answers.found),
         }
 
 
