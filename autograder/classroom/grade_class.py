@@ -27,8 +27,10 @@ from autograder.errors import CourseError
 from autograder.grading.grade_notebook import nothing
 from autograder.grading.grade_submission import Job, environment_key, grade_submission
 from autograder.grading.known_mistakes import Signatures
-from autograder.grading.read_submission import Intake, read_answers, read_timestamp
+from autograder.grading.read_submission import Intake, read_timestamp
+from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import stubs
+from autograder.grading.released import released
 from autograder.grading.status import CELL_TIMEOUT, ERROR
 from autograder.nbgrader_course.api import nbgrader_api, succeed
 from autograder.nbgrader_course.settings import COURSE_ID, class_dir, gradebook_url
@@ -106,6 +108,10 @@ class Grading:
         self.texts = {
             name: without_outputs(notebook) for name, notebook in self.instructors.items()
         }
+        self.released = {
+            name: released(name, notebook) for name, notebook in self.instructors.items()
+        }
+        self.reading = shared_reading_process()
         self.files = archive(self.source)
         self.key = self._assignment_key()
 
@@ -178,7 +184,10 @@ class Grading:
             for name, notebook in self.instructors.items():
                 folder = self.submitted / student / self.assignment
                 blank = stubs(notebook)
-                for exercise, text in read_answers(folder, name, notebook).answers.items():
+                intake = self.reading.read(
+                    folder, self.released[name], self.released.keys() - {name}
+                )
+                for exercise, text in intake.answers.items():
                     if text.strip() != blank[exercise].strip():
                         given[exercise] = text
         return answers
@@ -227,8 +236,12 @@ class Grading:
     def task(self, student: str) -> Task:
         """What a student has handed in."""
         intakes = {
-            name: read_answers(self.submitted / student / self.assignment, name, notebook)
-            for name, notebook in self.instructors.items()
+            name: self.reading.read(
+                self.submitted / student / self.assignment,
+                notebook,
+                self.released.keys() - {name},
+            )
+            for name, notebook in self.released.items()
         }
         return Task(student, intakes, self._submission_key(intakes))
 
@@ -319,7 +332,8 @@ class Grading:
         digest = hashlib.sha256(self.key.encode())
         for name, intake in intakes.items():
             answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
-            digest.update(repr((name, answers, elsewhere, intake.status)).encode())
+            noted = intake.status, intake.notes
+            digest.update(repr((name, answers, elsewhere, noted)).encode())
         return digest.hexdigest()
 
     def _register(self) -> None:

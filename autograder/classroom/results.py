@@ -27,7 +27,8 @@ class CellResult:
 class Result:
     """A graded submission. ``status`` is one of graded, missing, unreadable, error, timeout,
     memory, died, refused; whatever is not ``graded`` has a message. ``misconceptions`` are the
-    known mistakes that were recognised, by exercise. A result is not final where grading itself
+    known mistakes that were recognised, by exercise, ``notes`` what student and instructor should
+    know of how the answers were found. A result is not final where grading itself
     failed, and the submission should be graded again."""
 
     student: str
@@ -39,6 +40,7 @@ class Result:
     message: str = ""
     cells: dict[str, CellResult] = field(default_factory=dict)
     misconceptions: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
     is_final: bool = True
 
     def to_json(self) -> dict:
@@ -65,6 +67,7 @@ def _add_notebook(result: Result, notebook: NotebookNode, name: str, several: bo
     if graded["status"] != GRADED and result.status == GRADED:
         result.status, result.message = graded["status"], graded["message"]
     result.misconceptions |= graded["misconceptions"]
+    result.notes += graded.get("notes", [])
     for cell in notebook.cells:
         if utils.is_grade(cell):
             key = f"{name}/{grade_id(cell)}" if several else grade_id(cell)

@@ -9,7 +9,7 @@ import functools
 import hashlib
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -153,7 +153,8 @@ def mark(
         examination = examine(
             instructor, intake.answers, workplace, files, timeout, intake.elsewhere
         )
-    return _text_only(_marked(examination, recognise(instructor, examination, known or {})))
+    mistakes = recognise(instructor, examination, known or {})
+    return _text_only(_marked(examination, mistakes, intake.notes))
 
 
 def _text_only(notebook: NotebookNode) -> NotebookNode:
@@ -161,7 +162,9 @@ def _text_only(notebook: NotebookNode) -> NotebookNode:
     return nbformat.from_dict(json.loads(utf8(json.dumps(notebook, ensure_ascii=False))))
 
 
-def _marked(examination: Examination, mistakes: Mapping[str, str]) -> NotebookNode:
+def _marked(
+    examination: Examination, mistakes: Mapping[str, str], notes: Sequence[str]
+) -> NotebookNode:
     notebook = examination.notebook
     for cell in notebook.cells:
         name = find_grade_id(cell)
@@ -175,5 +178,6 @@ def _marked(examination: Examination, mistakes: Mapping[str, str]) -> NotebookNo
         "message": examination.message,
         "seconds": round(examination.seconds, 2),
         "misconceptions": dict(mistakes),
+        "notes": list(notes),
     }
     return notebook

@@ -1,24 +1,21 @@
-"""The names that the cells of a notebook define and change."""
+"""The names that the cells of a notebook change, and what they import, read from their text.
+
+``course.check.names`` has the names that cells define.
+"""
 
 from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
 
-from course.check.names import COMPREHENSIONS, compiled_text
+from course.check.names import COMPREHENSIONS, parse
 
-
-def defined_names(source: str) -> set[str]:
-    """The names that a cell defines at its top level; none if it is not valid Python."""
-    names: set[str] = set()
-    for node in _nodes(source):
-        if isinstance(node, SCOPES):
-            names.add(node.name)
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            names |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            names.add(node.id)
-    return names
+SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+# Methods that change what they are called on.
+CHANGING = {
+    "add", "append", "clear", "compile", "discard", "extend", "fit", "insert", "pop", "remove",
+    "reverse", "set_weights", "setdefault", "sort", "update",
+}  # fmt: skip
 
 
 def changed_names(source: str) -> set[str]:
@@ -33,18 +30,20 @@ def changed_names(source: str) -> set[str]:
     return names
 
 
-SCOPES = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-CHANGING = {
-    "add", "append", "clear", "compile", "discard", "extend", "fit", "insert", "pop", "remove",
-    "reverse", "set_weights", "setdefault", "sort", "update",
-}  # fmt: skip
+def import_statements(source: str) -> str:
+    """The import statements at the top level of a cell."""
+    tree = parse(source)
+    body = tree.body if tree is not None else ()
+    imports = [node for node in body if isinstance(node, ast.Import | ast.ImportFrom)]
+    return "\n".join(ast.unparse(node) for node in imports)
 
 
 def _nodes(source: str) -> list[ast.AST]:
     """The nodes at the top level of a cell; none if it is not valid Python."""
+    tree = parse(source)
     try:
-        return list(_top_level(ast.parse(plain_python(source))))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return list(_top_level(tree)) if tree is not None else []
+    except RecursionError:
         return []
 
 
@@ -66,12 +65,3 @@ def _changed(node: ast.AST) -> ast.AST | None:
         # Students can set what is in place here, so looking at a variable does not count.
         return node.func.value if in_place or node.func.attr in CHANGING else None
     return None
-
-
-def plain_python(source: str) -> str:
-    """A cell without IPython's commands: they become calls, and a cell command's body remains."""
-    first, _, rest = source.lstrip().partition("\n")
-    try:
-        return compiled_text(rest if first.startswith("%%") else source)
-    except Exception:
-        return source

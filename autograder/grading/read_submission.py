@@ -1,80 +1,260 @@
 """Read answers out of a submission, whatever state it is in.
 
-Of a submitted notebook only the text of its answer cells is used, found by ``grade_id``.
+Of a submitted notebook only the text of its answers is used. What a student hands in is read in a
+time that grows no faster than its size, and within limits; see ``reading_process`` for those that
+need a process of their own.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Set
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import nbformat
-from nbformat import NotebookNode
 from nbgrader.utils import parse_utc
 
-from autograder.grading.names import defined_names
-from autograder.grading.rebuild import stubs
+from autograder.grading.find_notebook import is_named_after, notebooks_in, what_lies_there
+from autograder.grading.match_answers import Matched, SubmittedCell, match_answers
+from autograder.grading.released import ReleasedNotebook
 from autograder.grading.status import MISSING, REFUSED, UNREADABLE
 from autograder.notebooks.cells import Answers
 
 # A notebook with its figures has a few megabytes. What is larger was not written by hand.
 MAX_BYTES = 50_000_000
+# Of text in cells, outputs not counted, and of cells.
+MAX_TEXT, MAX_LINES, MAX_CELLS = 2_000_000, 50_000, 50_000
+# Copies of a notebook that are looked into, the newest first.
+MAX_COPIES = 5
 
 
 @dataclass
 class Intake:
     """What a submitted notebook holds. ``status`` is None where its answers could be read.
 
-    ``elsewhere`` are names that the student defines in cells that grading does not run.
+    Attributes:
+        answers: their text by ``grade_id``.
+        elsewhere: names that the student defines in cells that grading does not run.
+        status: the state of a submission that cannot be graded.
+        message: why it cannot be.
+        notes: what student and instructor should know of one that can be, in sentences.
+        file: the file that was read, below the student's folder.
     """
 
     answers: Answers = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     status: str | None = None
     message: str = ""
+    notes: list[str] = field(default_factory=list)
+    file: str = ""
 
 
-def read_answers(folder: Path, name: str, instructor: NotebookNode) -> Intake:
-    """The answers in ``folder/name.ipynb``.
+class _Refused(Exception):
+    """A submission that is not read further; the message says why."""
+
+    def __init__(self, status: str, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def read_answers(
+    folder: Path, notebook: ReleasedNotebook, siblings: Set[str] = frozenset()
+) -> Intake:
+    """The answers to a notebook in a student's folder.
+
+    The notebook is known by the lesson that its metadata names or by its file's name, which may be
+    that of a copy, such as ``X (1).ipynb``. Of several the newest that holds answers is taken, and
+    the notes say so.
 
     Never raises for what a student did: the intake's status and message say what is wrong.
+
+    Args:
+        folder: the student's folder of the assignment.
+        notebook: what the student was given.
+        siblings: the names of the assignment's other notebooks, which are no copies of this one.
     """
-    path = folder / f"{name}.ipynb"
-    problem = _problem(path)
-    if problem:
-        return problem
     try:
-        text = path.read_bytes().decode("utf-8")
-        json.loads(text)
-        notebook = nbformat.reads(text, as_version=4)
-        return collect(notebook, instructor)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError) as error:
-        return Intake(
-            status=UNREADABLE, message=f"{path.name} is not a Jupyter notebook: {_reason(error)}."
+        return _read_newest(folder, notebook, siblings)
+    except _Refused as refused:
+        return Intake(status=refused.status, message=utf8(str(refused)))
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        return Intake(status=UNREADABLE, message=f"{notebook.name}.ipynb cannot be read: {reason}.")
+
+
+def _read_newest(folder: Path, notebook: ReleasedNotebook, siblings: Set[str]) -> Intake:
+    named = folder / f"{notebook.name}.ipynb"
+    if named.is_symlink() or folder.is_symlink():
+        raise _Refused(REFUSED, f"{named.name} is a link, not a file.")
+    found = _candidates(folder, notebook, siblings)
+    if not found:
+        instead = what_lies_there(folder, notebook.name) if folder.is_dir() else ""
+        raise _Refused(MISSING, f"No {named.name} was handed in.{instead}")
+    intakes: list[tuple[Path, Intake]] = []
+    refusals: list[tuple[Path, _Refused]] = []
+    for path in found[:MAX_COPIES]:
+        try:
+            intakes.append((path, _read(path, notebook, path == named)))
+        except _Refused as refused:
+            refusals.append((path, refused))
+    if not intakes:
+        # The one with the right name speaks for all.
+        raise min(refusals, key=lambda pair: pair[0] != named)[1]
+    stubs = notebook.stubs
+    answered = [
+        (path, intake) for path, intake in intakes if Matched(intake.answers).answered(stubs)
+    ]
+    path, intake = (answered or sorted(intakes, key=lambda pair: pair[0] != named))[0]
+    intake.file = utf8(path.relative_to(folder).as_posix())
+    others = [utf8(other.relative_to(folder).as_posix()) for other in found if other != path]
+    if others:
+        intake.notes.insert(
+            0,
+            f"{intake.file} was graded, the newest with answers; also there: "
+            f"{', '.join(others[:5])}.",
         )
-    except Exception as error:
-        # nbformat's own exceptions are many, and a broken notebook must not end a class's grading.
-        return Intake(status=UNREADABLE, message=f"{path.name} cannot be read: {_reason(error)}.")
+    elif path != named:
+        intake.notes.insert(0, f"{intake.file} was graded: there is no {named.name}.")
+    return intake
 
 
-def _problem(path: Path) -> Intake | None:
-    folder = path.parent
-    if path.is_symlink() or folder.is_symlink():
-        return Intake(status=REFUSED, message=f"{path.name} is a link, not a file.")
-    if not path.is_file():
-        found = sorted(other.name for other in folder.glob("*.ipynb")) if folder.is_dir() else []
-        hint = f" Found instead: {utf8(', '.join(found[:5]))}; rename it." if found else ""
-        return Intake(status=MISSING, message=f"No {path.name} was handed in.{hint}")
-    if path.stat().st_size > MAX_BYTES:
-        size = path.stat().st_size / 1e6
-        return Intake(
-            status=REFUSED,
-            message=f"{path.name} has {size:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB: "
+def _candidates(folder: Path, notebook: ReleasedNotebook, siblings: Set[str]) -> list[Path]:
+    """The files that may be the notebook, the newest first; of equally old ones the right name."""
+    found = [
+        path
+        for path in notebooks_in(folder)
+        if path.stem not in siblings
+        and (is_named_after(path, notebook.name) or _names_lesson(path, notebook))
+    ]
+    return sorted(
+        found, key=lambda path: (-path.stat().st_mtime, path.name != f"{notebook.name}.ipynb")
+    )
+
+
+def _names_lesson(path: Path, notebook: ReleasedNotebook) -> bool:
+    """Whether a file under another name says in its metadata that it is this lesson."""
+    if notebook.lesson is None:
+        return False
+    try:
+        return _lesson_of(_load(path)) == notebook.lesson
+    except (_Refused, OSError):
+        return False
+
+
+def _load(path: Path) -> dict[str, Any]:
+    """A notebook's JSON, of nbformat's version 4.
+
+    Raises:
+        _Refused: it is too large, or no notebook.
+    """
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise _Refused(
+            REFUSED,
+            f"{path.name} has {size / 1e6:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB: "
             "clear its outputs and hand it in again.",
         )
-    return None
+    try:
+        # Some editors begin a file with a byte order mark.
+        text = path.read_bytes().decode("utf-8-sig")
+        data = json.loads(text)
+        if not isinstance(data, dict) or data.get("nbformat") != 4:
+            data = nbformat.reads(text, as_version=4)
+        if not isinstance(data.get("cells"), list):
+            raise ValueError("it has no cells")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        reason = f"{path.name} is not a Jupyter notebook: {_reason(error)}."
+        raise _Refused(UNREADABLE, reason) from None
+    except MemoryError:
+        raise
+    except Exception as error:
+        # nbformat's own exceptions are many, and a broken notebook must not end a class's grading.
+        raise _Refused(UNREADABLE, f"{path.name} cannot be read: {_reason(error)}.") from None
+    return data
+
+
+def _read(path: Path, notebook: ReleasedNotebook, is_named: bool) -> Intake:
+    data = _load(path)
+    lesson = _lesson_of(data)
+    if notebook.lesson is not None and lesson not in (None, notebook.lesson):
+        raise _Refused(
+            REFUSED,
+            f"{path.name} is the notebook of {lesson}, not of {notebook.lesson}: hand in the "
+            "right one.",
+        )
+    cells = _cells(path, data["cells"])
+    matched = match_answers(cells, notebook)
+    if notebook.stubs and not matched.answers:
+        raise _Refused(
+            UNREADABLE,
+            f"None of the {len(notebook.stubs)} answer cells of {notebook.name}.ipynb is in "
+            f"{path.name}: it is another notebook, or its cells have lost what tells them apart. "
+            "Copy the answers into a fresh copy of the notebook.",
+        )
+    if _is_another_version(data, notebook):
+        matched.notes.append(
+            "The notebook was made from another version of the lesson than the one that grades it."
+        )
+    answers = {name: utf8(text) for name, text in matched.answers.items()}
+    return Intake(answers, matched.elsewhere, notes=[utf8(note) for note in matched.notes])
+
+
+def _cells(path: Path, cells: list[Any]) -> list[SubmittedCell]:
+    """A notebook's cells, as far as they are some.
+
+    Raises:
+        _Refused: there are too many, or too much text, or none of them is a cell.
+    """
+    if len(cells) > MAX_CELLS:
+        raise _Refused(
+            REFUSED, f"{path.name} has {len(cells):,} cells, and the limit is {MAX_CELLS:,}."
+        )
+    read = [_cell(cell) for cell in cells if isinstance(cell, dict)]
+    if cells and not read:
+        raise _Refused(UNREADABLE, f"{path.name} is not a Jupyter notebook: it has no cells.")
+    size = sum(len(cell.text) for cell in read)
+    lines = sum(cell.text.count("\n") + 1 for cell in read)
+    if size > MAX_TEXT or lines > MAX_LINES:
+        raise _Refused(
+            REFUSED,
+            f"{path.name} has {size:,} characters in {lines:,} lines, and the limits are "
+            f"{MAX_TEXT:,} and {MAX_LINES:,}, outputs not counted.",
+        )
+    return read
+
+
+def _cell(cell: dict[str, Any]) -> SubmittedCell:
+    metadata = cell.get("metadata")
+    graded = metadata.get("nbgrader") if isinstance(metadata, dict) else None
+    name = graded.get("grade_id") if isinstance(graded, dict) else None
+    source = cell.get("source", "")
+    if isinstance(source, list):
+        source = "".join(line for line in source if isinstance(line, str))
+    return SubmittedCell(
+        _text(name), _text(cell.get("id")), _text(cell.get("cell_type")), _text(source) or ""
+    )
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _course(data: dict[str, Any]) -> dict[str, Any]:
+    metadata = data.get("metadata")
+    course = metadata.get("course") if isinstance(metadata, dict) else None
+    return course if isinstance(course, dict) else {}
+
+
+def _lesson_of(data: dict[str, Any]) -> str | None:
+    return _text(_course(data).get("lesson"))
+
+
+def _is_another_version(data: dict[str, Any], notebook: ReleasedNotebook) -> bool:
+    listed = _course(data).get("cells")
+    return isinstance(listed, list) and bool(notebook.own_ids) and tuple(listed) != notebook.own_ids
 
 
 def read_timestamp(path: Path) -> datetime | None:
@@ -87,7 +267,7 @@ def read_timestamp(path: Path) -> datetime | None:
         # Reading a pipe would wait for ever.
         if path.is_symlink() or not path.is_file() or path.stat().st_size > 100:
             return None
-        time = parse_utc(path.read_text("utf-8").strip())
+        time: datetime = parse_utc(path.read_text("utf-8-sig").strip())
     except (OSError, ValueError, OverflowError):
         return None
     now = datetime.now(UTC).replace(tzinfo=None)
@@ -106,33 +286,3 @@ def utf8(text: str) -> str:
     """A text that can be written to a file: half a surrogate pair, which notebooks, outputs and
     file names may hold, is no character in UTF-8."""
     return text.encode("utf-8", "replace").decode()
-
-
-def collect(notebook: NotebookNode, instructor: NotebookNode) -> Intake:
-    """The answers in a notebook, matched with the instructor's answer cells.
-
-    Of two cells with one id the last counts, as in nbgrader. A cell that lost nbgrader's metadata
-    on its way is known by its cell id.
-    """
-    intake = Intake()
-    wanted = stubs(instructor)
-    own = {cell.get("id"): cell.source for cell in instructor.cells}
-    for cell in notebook.cells:
-        if not isinstance(cell.get("source"), str):
-            continue
-        name = _claimed_id(cell)
-        if name not in wanted and cell.get("id") in wanted:
-            name = cell["id"]
-        if name in wanted:
-            intake.answers[name] = utf8(cell.source)
-        elif cell.get("cell_type") == "code":
-            # Students add to the lesson's own cells as well, an import mostly.
-            intake.elsewhere |= defined_names(cell.source)
-            intake.elsewhere -= defined_names(own.get(cell.get("id"), ""))
-    return intake
-
-
-def _claimed_id(cell: NotebookNode) -> str | None:
-    graded = cell.get("metadata", {}).get("nbgrader")
-    name = graded.get("grade_id") if isinstance(graded, dict) else None
-    return name if isinstance(name, str) else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections import Counter
 from collections.abc import Set
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import utils
 
-from autograder.grading.names import changed_names, defined_names, plain_python
+from autograder.grading.names import changed_names, import_statements
 from autograder.grading.rebuild import rebuild
 from autograder.grading.status import DIED, ERROR, TIMEOUT
 from autograder.notebooks.cells import Answers, is_answer
@@ -23,6 +22,7 @@ from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
 from autograder.sandbox.inside.wire import decode, encode
 from autograder.sandbox.workplace import Workplace, WorkplaceLostError
 from course.cells import grade_id
+from course.check.names import bound_names
 
 # A process may be ended from outside too, by a machine short of memory, say. So an answer's process
 # has died when it has died this often, and grading has failed when it has failed this often.
@@ -143,7 +143,7 @@ class NotebookRun:
             return {"kind": kind, "source": cell.source}
         right = self.right.answers[grade_id(cell)]
         imports = import_statements(right)
-        defined = defined_names(right) - defined_names(imports)
+        defined = bound_names(right) - bound_names(imports)
         return {
             "kind": "answer",
             "source": cell.source,
@@ -153,13 +153,3 @@ class NotebookRun:
             "imports": imports,
             "objects": None if self.right.objects is None else asdict(self.right.objects),
         }
-
-
-def import_statements(source: str) -> str:
-    """The import statements at the top level of a cell."""
-    try:
-        tree = ast.parse(plain_python(source))
-    except (SyntaxError, ValueError):
-        return ""
-    imports = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
-    return "\n".join(ast.unparse(node) for node in imports)

@@ -80,6 +80,11 @@ def _harmless(link: re.Match) -> str:
     return 'href="#"' if FOREIGN.match(target) else link[0]
 
 
+def _plain(text: str) -> str:
+    """A text for Markdown, in which nothing of it is a link, an image or HTML."""
+    return re.sub(r"([\\`*_\[\]()<>!#|~$])", r"\\\1", html.escape(text, quote=False))
+
+
 class FeedbackView(NbGraderPreprocessor):
     """What a student may see of a graded notebook: a test's visible part, its points and its
     message, and no traceback that would quote a hidden test."""
@@ -91,9 +96,10 @@ class FeedbackView(NbGraderPreprocessor):
         graded = nb.metadata.get("course", {})
         if graded.get("status", GRADED) != GRADED:
             # It may quote a file's name or a broken notebook, and is Markdown, which takes HTML.
-            message = html.escape(graded["message"], quote=False)
-            note = f"**{graded['status'].capitalize()}.** {message}"
+            note = f"**{graded['status'].capitalize()}.** {_plain(graded['message'])}"
             nb.cells.insert(0, new_markdown_cell(note))
+        for remark in reversed(graded.get("notes", [])):
+            nb.cells.insert(0, new_markdown_cell(f"**Note.** {_plain(remark)}"))
         return super().preprocess(nb, resources)
 
     def preprocess_cell(

@@ -20,8 +20,10 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
 from autograder.grading.grade_submission import mark
-from autograder.grading.read_submission import Intake, read_answers, read_timestamp
+from autograder.grading.read_submission import Intake, read_timestamp
+from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
+from autograder.grading.released import released
 from autograder.grading.status import CELL_TIMEOUT
 from autograder.notebooks.cells import is_answer
 from autograder.notebooks.files import archive
@@ -59,12 +61,16 @@ class RebuildNotebook(NbGraderPreprocessor):
             return nb, resources
         instructor = _instructor(self, resources)
         folder = _folder(self, resources, submitted=True)
-        intake = read_answers(folder, resources["nbgrader"]["notebook"], instructor)
+        name = resources["nbgrader"]["notebook"]
+        source = _folder(self, resources, submitted=False)
+        siblings = {path.stem for path in source.glob("*.ipynb")} - {name}
+        intake = shared_reading_process().read(folder, released(name, instructor), siblings)
         rebuilt = rebuild(instructor, intake.answers)
         rebuilt.metadata["course"] = {
             "elsewhere": sorted(intake.elsewhere),
             "status": intake.status,
             "message": intake.message,
+            "notes": intake.notes,
         }
         return rebuilt, resources
 
@@ -124,7 +130,13 @@ class MarkNotebook(NbGraderPreprocessor):
             return nb, resources
         answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
         noted = nb.metadata["course"]
-        intake = Intake(answers, set(noted["elsewhere"]), noted["status"], noted["message"])
+        intake = Intake(
+            answers,
+            set(noted["elsewhere"]),
+            noted["status"],
+            noted["message"],
+            list(noted["notes"]),
+        )
         workplace = shared_workplace(not self.trust_submissions)
         files = archive(_folder(self, resources, submitted=False))
         instructor = _instructor(self, resources)

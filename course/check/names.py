@@ -1,25 +1,77 @@
-"""Which names a cell takes from other cells, and which it gives them, read from its text."""
+"""Which names a cell takes from other cells, and which it gives them, read from its text.
+
+Reading takes a time that grows no faster than the text, whatever somebody wrote into the cell.
+"""
 
 from __future__ import annotations
 
 import ast
+import re
 import symtable
 from collections.abc import Iterator
 
+# What is longer was not written by hand. Python's compiler takes a second or two for as much.
+MAX_TEXT = 200_000
 
-def compiled_text(source: str) -> str:
-    """A cell's text with IPython's ``%magic`` and ``!shell`` lines turned into Python."""
-    from IPython.core.inputtransformer2 import TransformerManager
+COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
 
-    return TransformerManager().transform_cell(source)
+# The errors with which Python refuses a text, wrong or nested too deeply.
+_REFUSED = (SyntaxError, ValueError, RecursionError, MemoryError)
+
+# Lines of IPython's own: `%magic`, `!command`, `?help`, `help?`, and what is assigned from those.
+_COMMAND = re.compile(r"[%!?].*|[\w.%]+\?{1,2}")
+_ASSIGNED = re.compile(r"(?P<names>[\w.,\s]+=)\s*[%!].*")
+
+
+def plain_python(source: str) -> str:
+    """A cell's text without IPython's commands; of a cell with a ``%%magic`` what follows it.
+
+    IPython's own transformer asks its tokenizer again after each line, so its time grows with the
+    square of the text. A command becomes ``pass`` here, and what is assigned from one is None.
+    """
+    first, _, rest = source.lstrip().partition("\n")
+    if first.startswith("%%"):
+        source = rest
+    if _parsed(source) is not None:
+        return source
+    lines, in_command = [], False
+    for line in source.split("\n"):
+        text = line.strip()
+        indent = line[: len(line) - len(line.lstrip())]
+        is_command = in_command or _COMMAND.fullmatch(text) is not None
+        if is_command:
+            lines.append(f"{indent}pass" if not in_command else "")
+        elif assigned := _ASSIGNED.fullmatch(text):
+            lines.append(f"{indent}{assigned['names']} None")
+            is_command = True
+        else:
+            lines.append(line)
+        in_command = is_command and text.endswith("\\")
+    return "\n".join(lines)
+
+
+def _parsed(source: str) -> ast.Module | None:
+    if len(source) > MAX_TEXT:
+        return None
+    try:
+        return ast.parse(source)
+    except _REFUSED:
+        return None
+
+
+def parse(source: str) -> ast.Module | None:
+    """A cell's syntax tree, or None where it is no valid Python or too long to have been written
+    by hand."""
+    return _parsed(plain_python(source)) if len(source) <= MAX_TEXT else None
 
 
 def _tables(source: str) -> list[symtable.SymbolTable]:
-    try:
-        top = symtable.symtable(compiled_text(source), "cell", "exec")
-    except (SyntaxError, ValueError):
+    if len(source) > MAX_TEXT:
         return []
-    return list(_walk(top))
+    try:
+        return list(_walk(symtable.symtable(plain_python(source), "cell", "exec")))
+    except _REFUSED:
+        return []
 
 
 def _walk(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
@@ -28,12 +80,9 @@ def _walk(table: symtable.SymbolTable) -> Iterator[symtable.SymbolTable]:
         yield from _walk(child)
 
 
-COMPREHENSIONS = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
-
-
 def _symbols(source: str) -> Iterator[tuple[int, symtable.Symbol]]:
     """A cell's symbols, each with the number of its scope; the cell's own is 0."""
-    # From Python 3.12 on the variables of comprehensions stand among those around them.
+    # From Python 3.12 on the variables of comprehensions are listed with those around them.
     inner = _comprehension_variables(source)
     for index, table in enumerate(_tables(source)):
         for symbol in table.get_symbols():
@@ -55,9 +104,11 @@ def _comprehension_variables(source: str) -> set[str]:
         for child in ast.iter_child_nodes(node):
             visit(child, bound)
 
+    tree = parse(source)
     try:
-        visit(ast.parse(compiled_text(source)), frozenset())
-    except (SyntaxError, ValueError):
+        if tree is not None:
+            visit(tree, frozenset())
+    except RecursionError:
         return set()
     return inner - others
 
@@ -83,12 +134,8 @@ def needed_names(source: str) -> set[str]:
 
 def imported_modules(source: str) -> set[str]:
     """The top-level modules that a cell imports anywhere in its text."""
-    try:
-        tree = ast.parse(compiled_text(source))
-    except (SyntaxError, ValueError):
-        return set()
     names = set()
-    for node in ast.walk(tree):
+    for node in ast.walk(parse(source) or ast.Module([], [])):
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -97,8 +144,6 @@ def imported_modules(source: str) -> set[str]:
 
 
 def has_statements(source: str) -> bool:
-    """Whether a cell does anything: not only comments."""
-    try:
-        return bool(ast.parse(compiled_text(source)).body)
-    except (SyntaxError, ValueError):
-        return True
+    """Whether a cell does anything: not only comments. True of what is no valid Python."""
+    tree = parse(source)
+    return tree is None or bool(tree.body)

@@ -120,8 +120,6 @@ def test_every_broken_submission_has_a_state_and_feedback(toy, hand_in, grade):
     empty.write_bytes(b"")
     binary = hand_in("binary")
     binary.write_bytes(bytes(range(256)) * 10)
-    renamed = hand_in("renamed")
-    renamed.rename(renamed.with_name("adding (1).ipynb"))
     linked = hand_in("linked", **RIGHT)
     linked.rename(toy / "elsewhere.ipynb")
     linked.symlink_to(toy / "elsewhere.ipynb")
@@ -132,17 +130,25 @@ def test_every_broken_submission_has_a_state_and_feedback(toy, hand_in, grade):
     assert {name: result.status for name, result in results.items()} == {
         "ada": "graded", "loop": "timeout", "stubborn": "timeout", "dies": "died",
         "broken": "unreadable", "empty": "unreadable", "binary": "unreadable",
-        "renamed": "missing", "linked": "refused", "future": "unreadable", "absent": "missing",
+        "linked": "refused", "future": "unreadable", "absent": "missing",
     }  # fmt: skip
     # The other exercise of an answer that hangs or dies is still graded.
     assert [results[name].score for name in ("ada", "loop", "stubborn", "dies")] == [4, 1, 1, 1]
-    assert "adding (1).ipynb" in results["renamed"].message
     assert "breaks off or is wrong at line" in results["broken"].message
     for name, result in results.items():
         assert result.max_score == 4
         assert name == "ada" or result.message
         if name != "ada":
             assert result.status.capitalize() in feedback(toy, name)
+
+
+def test_a_notebook_under_another_name_is_graded_and_both_are_told(toy, hand_in, grade):
+    path = hand_in("ada", **RIGHT)
+    path.rename(path.with_name("adding (1).ipynb"))
+    result = grade()["ada"]
+    assert (result.status, result.score) == ("graded", 4)
+    assert "adding (1).ipynb was graded" in result.notes[0]
+    assert "adding (1).ipynb was graded" in feedback(toy, "ada")
 
 
 def test_only_answers_are_taken(hand_in, grade):
