@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import functools
+import abc
 import hashlib
+import inspect
+import json
 import shutil
-import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
@@ -15,15 +17,51 @@ from course.datasets.files import has_all_records, lock
 
 _FINGERPRINT = "builder.sha256"
 
+Example = dict[str, Any]
+
 
 class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     """A dataset that is made from installed libraries or by simulation, never downloaded.
 
-    What is on disk is a cache: a damaged folder, or one that an older text of the builder's module
+    A builder lives in a folder as TFDS's own do: ``digits/digits_dataset_builder.py`` with a class
+    ``Builder``, and beside it the description as ``README.md`` and the citation as
+    ``CITATIONS.bib``. The class adds ``VERSION``, ``LICENSE``, ``features`` and ``examples``.
+
+    What is on disk is a cache: a damaged folder, or one that an older text of the builder's folder
     made, is made anew. Processes that ask at once wait for one of them.
+
+    Attributes:
+        LICENSE: under which the data may be used; an SPDX identifier or a name.
+        HOMEPAGE: the address of the data's source. None, the default, if the course is the source.
+        SUPERVISED_KEYS: the features that are input and target. None, the default, if there is no
+            such pair.
+        SHUFFLED: whether TFDS mixes the examples on disk, always in the same way. By default they
+            stay in the order in which ``examples`` gives them.
     """
 
-    def __init__(self, **kwargs):
+    LICENSE: ClassVar[str]
+    HOMEPAGE: ClassVar[str | None] = None
+    SUPERVISED_KEYS: ClassVar[tuple[str, str] | None] = None
+    SHUFFLED: ClassVar[bool] = False
+
+    @abc.abstractmethod
+    def features(self) -> dict[str, Any]:
+        """What an example consists of: names, and TFDS's features or dtypes."""
+
+    @abc.abstractmethod
+    def examples(self) -> dict[str, Iterable[Example]]:
+        """The examples of each split, by the split's name."""
+
+    def facts(self) -> dict[str, Any]:
+        """What lessons need to know besides, as values that JSON can hold. By default nothing."""
+        return {}
+
+    def key(self, place: int, example: Example) -> int:
+        """The number by which TFDS mixes the examples of a split; by default the place in it."""
+        del example
+        return place
+
+    def __init__(self, **kwargs: Any):
         try:
             super().__init__(**kwargs)
         except Exception:
@@ -33,6 +71,17 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 raise
             shutil.rmtree(folder)
             super().__init__(**kwargs)
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        facts = json.loads(json.dumps(self.facts()))  # as they are when read from disk
+        return self.dataset_info_from_configs(
+            features=tfds.features.FeaturesDict(self.features()),
+            supervised_keys=self.SUPERVISED_KEYS,
+            homepage=self.HOMEPAGE,
+            license=self.LICENSE,
+            metadata=tfds.core.MetadataDict(facts) if facts else None,
+            disable_shuffling=not self.SHUFFLED,
+        )
 
     def is_prepared(self) -> bool:
         """Whether the folder is complete and was made by this text of the builder."""
@@ -45,7 +94,9 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
             and has_all_records(self)
         )
 
-    def download_and_prepare(self, *, download_dir=None, download_config=None, **kwargs) -> None:
+    def download_and_prepare(
+        self, *, download_dir: Any = None, download_config: Any = None, **kwargs: Any
+    ) -> None:
         """As TFDS does it, but without the network, one process at a time, and quietly."""
         config = download_config or tfds.download.DownloadConfig()
         config.try_download_gcs = False
@@ -60,12 +111,15 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
                 shutil.rmtree(folder)
             for leftover in folder.parent.glob(f"incomplete.*_{folder.name}"):
                 shutil.rmtree(leftover, ignore_errors=True)
-            self._count_examples()
-            super().download_and_prepare(
+            # A builder takes its information from the folder that it finds, and the one removed
+            # may have been made by an older text: so another builder, which has found none.
+            fresh = type(self)(**self._original_state)
+            super(OfflineBuilder, fresh).download_and_prepare(
                 download_dir=download_dir, download_config=config, **kwargs
             )
+            self.info.read_from_directory(self.data_dir)
 
-    def _download_and_prepare(self, dl_manager, download_config) -> None:
+    def _download_and_prepare(self, dl_manager: Any, download_config: Any) -> None:
         super()._download_and_prepare(dl_manager, download_config)
         # TFDS writes to a temporary folder here, and renames it when all is done.
         Path(self.data_dir, _FINGERPRINT).write_text(_fingerprint(type(self)))
@@ -76,30 +130,32 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     def _log_download_done(self) -> None:
         """TFDS prints a line to stdout here, where it would become a lesson's output."""
 
-    def _count_examples(self) -> None:
-        """Show a bar, if making the examples takes over two seconds."""
+    def _split_generators(self, dl_manager: Any) -> dict[str, Iterator[tuple[int, Example]]]:
+        del dl_manager  # nothing to download
         # Writing needs it, and its import would be taken for the time of the first example.
         import tensorflow  # noqa: F401
 
-        make_splits = self._split_generators
+        return {name: self._generate_examples(name, all_) for name, all_ in self.examples().items()}
 
-        @functools.wraps(make_splits)
-        def counted(*args, **kwargs):
-            splits = make_splits(*args, **kwargs)
-            return {name: self._bar(name, examples) for name, examples in dict(splits).items()}
-
-        self._split_generators = counted
-
-    def _bar(self, split: str, examples: Iterable) -> Iterator:
+    def _generate_examples(
+        self, split: str, examples: Iterable[Example]
+    ) -> Iterator[tuple[int, Example]]:
+        """Examples with their keys, and a bar if making them takes over two seconds."""
         from tqdm import tqdm
 
         title = f"Preparing {self.name}, once ({split})"
-        yield from tqdm(examples, desc=title, unit=" examples", delay=2, leave=False)
+        bar = tqdm(examples, desc=title, unit=" examples", delay=2, leave=False)
+        for place, example in enumerate(bar):
+            yield self.key(place, example), example
 
 
 def _fingerprint(builder_class: type) -> str:
-    file = getattr(sys.modules.get(builder_class.__module__), "__file__", None)
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest() if file else ""
+    """A digest of the files in the builder's folder."""
+    folder = Path(inspect.getfile(builder_class)).parent
+    digest = hashlib.sha256()
+    for source in sorted(path for path in folder.iterdir() if path.is_file()):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 class _quiet_bars:
@@ -108,5 +164,5 @@ class _quiet_bars:
     def __enter__(self) -> None:
         tfds.display_progress_bar(enable=False)
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *exc: object) -> None:
         tfds.display_progress_bar(enable=True)

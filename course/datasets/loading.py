@@ -80,7 +80,7 @@ def find_prepared(
     if _is_ours(builder):
         if not builder.is_prepared():
             builder.download_and_prepare()
-            # Its information as it is read from disk, where JSON has made lists of tuples.
+            # This one has read what an older folder said of itself, if there was one.
             builder = _find_builder(name, data_dir(), builder_kwargs)
     elif not _is_complete(builder):
         # It may lie where TFDS itself puts it.

@@ -1,6 +1,7 @@
 """Make the course's builders known to TFDS without importing any of them.
 
-A builder is imported when its dataset is first asked for: ``builders/digits.py`` holds ``digits``.
+A builder is imported when its dataset is first asked for. Folders, modules and classes have the
+names that TFDS gives its own: ``builders/digits/digits_dataset_builder.py`` holds ``Builder``.
 """
 
 from __future__ import annotations
@@ -26,12 +27,9 @@ class _Builders:
         return name in names()
 
     def get_builder_cls(self, name: str) -> type:
-        module = importlib.import_module(f"{_PACKAGE}.{name}")
-        for value in vars(module).values():
-            if getattr(value, "__module__", None) == module.__name__:
-                if isinstance(value, type) and getattr(value, "name", None) == name:
-                    return value
-        raise ImportError(f"{module.__name__} has no builder class for the dataset {name!r}.")
+        module = importlib.import_module(f"{_PACKAGE}.{name}.{name}_dataset_builder")
+        builder_class: type = module.Builder
+        return builder_class
 
 
 def register() -> None:

@@ -150,10 +150,10 @@ def test_what_a_killed_process_left_is_cleared(data):
 def test_another_version_does_not_stand_in(prepared, data, monkeypatch):
     import tensorflow_datasets as tfds
 
-    from course.datasets.builders.digits import Digits
+    from course.datasets.builders.digits.digits_dataset_builder import Builder
 
     folder = copy_of(prepared, data)
-    monkeypatch.setattr(Digits, "VERSION", tfds.core.Version("9.0.0"))
+    monkeypatch.setattr(Builder, "VERSION", tfds.core.Version("9.0.0"))
     _, info = datasets.load("digits", with_info=True)
     assert str(info.version) == "9.0.0"
     assert folder.exists()
@@ -262,3 +262,19 @@ def test_download_reports_what_the_source_says(data, monkeypatch):
 
 def test_download_prepares_ours(data):
     assert datasets.download("digits").is_dir()
+
+
+def test_what_an_older_builder_said_of_itself_is_forgotten(prepared, data):
+    import tensorflow_datasets as tfds
+
+    folder = copy_of(prepared, data)
+    (folder / "builder.sha256").write_text("an older text of the builder")
+    stored = json.loads((folder / "dataset_info.json").read_text())
+    (folder / "dataset_info.json").write_text(json.dumps(stored | {"disableShuffling": True}))
+    (folder / "metadata.json").write_text('{"largest_pixel": {"image": 99}}')
+    assert tfds.builder("digits", data_dir=str(data)).info.disable_shuffling
+    info = datasets.info("digits")
+    assert not info.disable_shuffling
+    assert info.metadata == {"largest_pixel": {"image": 16}}
+    index = datasets.arrays("digits", "train")["index"]
+    assert index.tolist() != sorted(index)

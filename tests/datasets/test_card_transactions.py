@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from course import datasets
-from course.datasets.builders import card_transactions as module
+from course.datasets.builders.card_transactions import card_transactions_dataset_builder as module
 
 SPLITS = ("train", "validation", "test", "more_train_frauds", "more_test_frauds")
 

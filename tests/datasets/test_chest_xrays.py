@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course import datasets
-from course.datasets.builders import chest_xrays as module
+from course.datasets.builders.chest_xrays import chest_xrays_dataset_builder as module
 
 NAMES = ("train", "validation", "test", "test_swapped")
 
@@ -87,8 +87,8 @@ def test_a_marker_is_the_brightest_thing_in_its_own_corner(splits):
 
 def test_the_opacity_is_all_that_a_sick_film_has_more_and_its_box_holds_it():
     for number in range(20):
-        well, _ = module._film(np.random.default_rng([module.SEED, number]), sick=False)
-        sick, box = module._film(np.random.default_rng([module.SEED, number]), sick=True)
+        well, _ = module.draw_film(np.random.default_rng([module.SEED, number]), sick=False)
+        sick, box = module.draw_film(np.random.default_rng([module.SEED, number]), sick=True)
         more = sick - well
         assert more.min() > -1e-9
         top, left, bottom, right = pixels(box)
@@ -107,7 +107,7 @@ def test_the_heart_lies_on_the_patients_left(splits):
 
 
 def test_the_same_film_every_time():
-    first = [module._film(np.random.default_rng([module.SEED, 5]), True)[0] for _ in range(2)]
+    first = [module.draw_film(np.random.default_rng([module.SEED, 5]), True)[0] for _ in range(2)]
     np.testing.assert_array_equal(*first)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course import datasets
-from course.datasets.builders import drawn_faces as module
+from course.datasets.builders.drawn_faces import drawn_faces_dataset_builder as module
 
 
 @pytest.fixture(scope="module")

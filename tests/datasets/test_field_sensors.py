@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course import datasets
-from course.datasets.builders import field_sensors as module
+from course.datasets.builders.field_sensors import field_sensors_dataset_builder as module
 
 
 @pytest.fixture(scope="module")

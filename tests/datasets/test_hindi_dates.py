@@ -10,7 +10,7 @@ import tensorflow_datasets as tfds
 from babel.dates import format_date
 
 from course import datasets
-from course.datasets.builders import hindi_dates as module
+from course.datasets.builders.hindi_dates import hindi_dates_dataset_builder as module
 from course.transliteration import romanize
 
 DATE = re.compile(r"[A-Z][a-z]+day, [A-Z][a-z]+ \d+, \d{4}")

@@ -5,7 +5,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from course import datasets
-from course.datasets.builders import melodies as module
+from course.datasets.builders.melodies import melodies_dataset_builder as module
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course import datasets
-from course.datasets.builders import patient_dossiers as module
+from course.datasets.builders.patient_dossiers import patient_dossiers_dataset_builder as module
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from course import datasets
-from course.datasets.builders import python_docs
+from course.datasets.builders.python_docs import python_docs_dataset_builder as python_docs
 
 
 def cut_out(split, repeats):

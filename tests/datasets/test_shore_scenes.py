@@ -7,7 +7,7 @@ import pytest
 import tensorflow_datasets as tfds
 
 from course import datasets
-from course.datasets.builders import shore_scenes as module
+from course.datasets.builders.shore_scenes import shore_scenes_dataset_builder as module
 
 
 @pytest.fixture(scope="module")
