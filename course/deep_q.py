@@ -21,6 +21,7 @@ An agent acts and learns in turns, in one call of ``fit``::
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import gymnasium as gym
 import keras
@@ -28,6 +29,11 @@ import numpy as np
 import tensorflow as tf
 from gymnasium.vector import AutoresetMode, VectorEnv
 from keras import ops
+
+from course.training import Logs
+
+# Transitions: a name to an array or a tensor, as the module's docstring lists them.
+Batch = dict[str, Any]
 
 
 @keras.saving.register_keras_serializable(package="course")
@@ -62,7 +68,7 @@ class DeepQNetwork(keras.Model):
         tau: float = 0.01,
         double: bool = False,
         huber_delta: float = 1.0,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(**kwargs)
         self.online = network
@@ -87,7 +93,7 @@ class DeepQNetwork(keras.Model):
     def metrics(self) -> list[keras.metrics.Metric]:
         return [self.loss_tracker, self.value_tracker, self.error_tracker]
 
-    def call(self, observation, training: bool = False):
+    def call(self, observation: tf.Tensor, training: bool = False) -> tf.Tensor:
         return self.online(observation, training=training)
 
     def values(self, observations: np.ndarray) -> np.ndarray:
@@ -99,7 +105,7 @@ class DeepQNetwork(keras.Model):
         """The best action (n,) for each observation (n, *shape)."""
         return self.values(observations).argmax(axis=1)
 
-    def td_targets(self, batch: dict) -> tf.Tensor:
+    def td_targets(self, batch: Batch) -> tf.Tensor:
         """What the values of the chosen actions should have been, shape (n,), without gradient.
 
         The reward, and the discounted value of what comes next unless the episode terminated.
@@ -123,7 +129,7 @@ class DeepQNetwork(keras.Model):
             else:  # a counter, of which a share makes no sense
                 slow.assign(fast)
 
-    def train_step(self, data: dict | tuple[dict]) -> dict:
+    def train_step(self, data: Batch | tuple[Batch]) -> dict[str, tf.Tensor]:
         data = _transitions(data)
         targets = self.td_targets(data)
         with tf.GradientTape() as tape:
@@ -135,29 +141,31 @@ class DeepQNetwork(keras.Model):
         self.follow()
         return self._track(loss, values, data, targets)
 
-    def test_step(self, data: dict | tuple[dict]) -> dict:
+    def test_step(self, data: Batch | tuple[Batch]) -> dict[str, tf.Tensor]:
         data = _transitions(data)
         targets = self.td_targets(data)
         values, loss = self._loss(data, targets, training=False)
         return self._track(loss, values, data, targets)
 
-    def _loss(self, data: dict, targets, training: bool):
+    def _loss(self, data: Batch, targets: tf.Tensor, training: bool) -> tuple[tf.Tensor, tf.Tensor]:
         values = ops.cast(self(data["observation"], training=training), "float32")
         chosen = self._of_action(values, data)
         return values, self.huber(targets[:, None], chosen[:, None])
 
     @staticmethod
-    def _of_action(values, data: dict):
+    def _of_action(values: tf.Tensor, data: Batch) -> tf.Tensor:
         return ops.take_along_axis(values, ops.cast(data["action"], "int32")[:, None], axis=1)[:, 0]
 
-    def _track(self, loss, values, data: dict, targets) -> dict:
+    def _track(
+        self, loss: tf.Tensor, values: tf.Tensor, data: Batch, targets: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         size = ops.shape(targets)[0]
         self.loss_tracker.update_state(loss, sample_weight=size)
         self.value_tracker.update_state(ops.max(values, axis=1))
         self.error_tracker.update_state(ops.abs(self._of_action(values, data) - targets))
         return {metric.name: metric.result() for metric in self.metrics}
 
-    def get_config(self) -> dict:
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "network": keras.saving.serialize_keras_object(self.online),
             "discount": self.discount,
@@ -167,12 +175,12 @@ class DeepQNetwork(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config: dict) -> DeepQNetwork:
+    def from_config(cls, config: dict[str, Any]) -> DeepQNetwork:
         network = keras.saving.deserialize_keras_object(config["network"])
         return cls(**{**config, "network": network})
 
 
-def _transitions(data: dict | tuple[dict]) -> dict:
+def _transitions(data: Batch | tuple[Batch]) -> Batch:
     """A batch as it comes from ``fit``: Keras has generators yield tuples, here of one dict."""
     return data[0] if isinstance(data, tuple) else data
 
@@ -276,9 +284,12 @@ def make_envs(
             (``AutoresetMode.SAME_STEP``), so no step is lost; else in the next step
             (``AutoresetMode.NEXT_STEP``), so the last observation is the one that is returned.
     """
-    make = environment
-    if isinstance(environment, str):
-        make = lambda: gym.make(environment, disable_env_checker=True)  # noqa: E731
+
+    def make() -> gym.Env:
+        if isinstance(environment, str):
+            return gym.make(environment, disable_env_checker=True)
+        return environment()
+
     mode = AutoresetMode.SAME_STEP if training else AutoresetMode.NEXT_STEP
     return gym.vector.SyncVectorEnv([make] * count, autoreset_mode=mode)
 
@@ -325,6 +336,9 @@ class Collector(keras.callbacks.Callback):
         self._mode = AutoresetMode(envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         if self._mode == AutoresetMode.DISABLED:
             raise ValueError("The environments do not reset themselves: use `make_envs`.")
+        if not isinstance(envs.single_action_space, gym.spaces.Discrete):
+            raise ValueError("Deep Q-learning chooses among actions that can be counted.")
+        self._actions = int(envs.single_action_space.n)
         self._rng = np.random.default_rng(seed)
         self._observations, _ = envs.reset(seed=seed)
         self._resetting = np.zeros(envs.num_envs, bool)
@@ -347,7 +361,7 @@ class Collector(keras.callbacks.Callback):
             schedule = self.epsilon
             epsilon = schedule(self.transitions) if callable(schedule) else schedule
         if epsilon >= 1:
-            values = np.zeros((self.envs.num_envs, self.envs.single_action_space.n))
+            values = np.zeros((self.envs.num_envs, self._actions))
         else:
             if self.model is None:
                 raise ValueError("Before `fit` no model can choose: play(steps, epsilon=1.0).")
@@ -379,13 +393,13 @@ class Collector(keras.callbacks.Callback):
             self._resetting = ended
         self._observations = following
 
-    def on_epoch_begin(self, epoch, logs=None) -> None:
+    def on_epoch_begin(self, epoch: int, logs: Logs = None) -> None:
         self._ended_before_epoch = len(self.returns)
 
-    def on_train_batch_begin(self, batch, logs=None) -> None:
+    def on_train_batch_begin(self, batch: int, logs: Logs = None) -> None:
         self.play(self.steps * self.model.steps_per_execution)
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         ended = self.returns[self._ended_before_epoch :]
         if logs is not None:
             logs["return"] = float(np.mean(ended)) if ended else float("nan")
@@ -407,7 +421,7 @@ class Evaluation(keras.callbacks.Callback):
         super().__init__()
         self.envs, self.seed = envs, seed
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         returns = evaluate(self.model.greedy, self.envs, seed=self.seed)
         if logs is not None:
             logs["val_return"] = float(returns.mean())
@@ -417,7 +431,7 @@ def evaluate(
     policy: Callable[[np.ndarray], np.ndarray],
     envs: VectorEnv,
     seed: int = 1_000,
-    options: dict | None = None,
+    options: dict[str, Any] | None = None,
 ) -> np.ndarray:
     """Returns of one episode in each environment, shape (environments,), rewards undiscounted.
 

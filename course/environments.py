@@ -32,7 +32,7 @@ of wind push sideways, each lasting about a second.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -59,11 +59,11 @@ LINE_WIDTH = 0.8  # pixels, standard deviation
 ROAD = 640  # m: longer than one can drive in an episode, and see
 BEND = (0.004, 0.014)  # 1/m: bends of 250 to 71 m radius
 
-_DRAWN = ("friction", "lag", "noise", "wind", "start", "ice")
-_OBSERVATION = spaces.Box(-np.inf, np.inf, (PIXELS + 1,), "float32")
-_ACTION = spaces.Box(-1, 1, (2,), "float32")
+_OBSERVATION = spaces.Box(-np.inf, np.inf, (PIXELS + 1,), np.float32)
+_ACTION = spaces.Box(-1, 1, (2,), np.float32)
 
 Range = float | tuple[float, float]
+Info = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class World:
         noise: standard deviation of each pixel; a painted line has brightness 1, the road 0.
         wind: standard deviation of the sideways speed that gusts give the car, m/s.
         start: standard deviation of the offset at the start, m.
-        ice: length of one patch of ice, m, that begins somewhere between 60 and 160 m behind the
+        ice: length of one patch of ice, m, that begins somewhere between 60 and 160 m past the
             start; 0 for none. No sensor sees it.
     """
 
@@ -93,31 +93,51 @@ class World:
 
 
 class Cars:
-    """The simulation itself: ``count`` cars, each on a road of its own.
+    """The simulation itself: many cars, each on its own road.
 
-    Attributes that a lesson may read, each of shape (cars,): ``along`` (m), ``offset`` (m, left
-    is positive), ``heading`` (rad against the road), ``speed`` (m/s), ``steer`` (rad at the
-    wheels); and of shape (cars, ROAD + 1), for every metre of the road, ``curvature`` (1/m, left
-    is positive), ``x``, ``y`` (m) and ``direction`` (rad).
+    Args:
+        count: how many cars.
+        world: the physics. None, the default, is ``World()``.
+
+    Attributes:
+        along: metres along the road, (cars,), as all that follow up to ``curvature``.
+        offset: metres to the left of the lane's middle.
+        heading: radians against the road, left is positive.
+        speed: metres a second.
+        steer: radians at the wheels, left is positive.
+        gust: sideways speed that the wind gives the car, metres a second.
+        friction, lag, noise, wind, start, ice: what the car has drawn from ``world``.
+        ice_at: metre of the road at which the patch of ice begins.
+        curvature: of the road at each of its metres, 1/m, left is positive, (cars, ROAD + 1), as
+            all that follow.
+        direction: of the road, radians.
+        x, y: of the road on the map, metres.
     """
 
     def __init__(self, count: int, world: World | None = None):
         self.count, self.world = count, world or World()
-        for name in ("along", "offset", "heading", "speed", "steer", "gust", "ice_at"):
-            setattr(self, name, np.zeros(count))
-        for name in _DRAWN:
-            setattr(self, name, np.zeros(count))
-        for name in ("curvature", "direction", "x", "y"):
-            setattr(self, name, np.zeros((count, ROAD + 1)))
+        self.along, self.offset = np.zeros(count), np.zeros(count)
+        self.heading, self.speed = np.zeros(count), np.zeros(count)
+        self.steer, self.gust = np.zeros(count), np.zeros(count)
+        self.friction, self.lag = np.zeros(count), np.zeros(count)
+        self.noise, self.wind = np.zeros(count), np.zeros(count)
+        self.start = np.zeros(count)
+        self.ice, self.ice_at = np.zeros(count), np.zeros(count)
+        road = count, ROAD + 1
+        self.curvature, self.direction = np.zeros(road), np.zeros(road)
+        self.x, self.y = np.zeros(road), np.zeros(road)
 
     def reset(self, rng: np.random.Generator, which: np.ndarray | None = None) -> None:
         """New roads, worlds and places for the cars of a mask (cars,), or for all."""
         which = np.ones(self.count, bool) if which is None else which
         n = int(which.sum())
-        for name in _DRAWN:
-            value = getattr(self.world, name)
-            low, high = value if isinstance(value, tuple) else (value, value)
-            getattr(self, name)[which] = rng.uniform(low, high, n)
+        world = self.world
+        self.friction[which] = _drawn(world.friction, n, rng)
+        self.lag[which] = _drawn(world.lag, n, rng)
+        self.noise[which] = _drawn(world.noise, n, rng)
+        self.wind[which] = _drawn(world.wind, n, rng)
+        self.start[which] = _drawn(world.start, n, rng)
+        self.ice[which] = _drawn(world.ice, n, rng)
         self.ice_at[which] = rng.uniform(60, 160, n)
         self.along[which] = 0
         self.offset[which] = self.start[which] * rng.normal(size=n).clip(-3, 3)
@@ -129,8 +149,9 @@ class Cars:
         direction = np.cumsum(curvature, axis=1) - curvature
         self.direction[which] = direction
         middle = direction + curvature / 2
-        for name, along in (("x", np.cos(middle)), ("y", np.sin(middle))):
-            getattr(self, name)[which] = np.cumsum(along, axis=1) - along
+        east, north = np.cos(middle), np.sin(middle)
+        self.x[which] = np.cumsum(east, axis=1) - east
+        self.y[which] = np.cumsum(north, axis=1) - north
 
     def step(self, actions: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
         """Move all cars by ``DT``, with actions (cars, 2).
@@ -211,6 +232,12 @@ class Cars:
         return (1 - rest) * road[rows, whole] + rest * road[rows, whole + 1]
 
 
+def _drawn(value: Range, count: int, rng: np.random.Generator) -> np.ndarray:
+    """A number for each car, from a range or everywhere the same."""
+    low, high = value if isinstance(value, tuple) else (value, value)
+    return rng.uniform(low, high, count)
+
+
 def turn_rate(speed: np.ndarray, steer: np.ndarray, friction: np.ndarray) -> np.ndarray:
     """How fast cars turn (rad/s): as the wheels point, while the tyres bear the sideways force."""
     most = friction * GRAVITY / np.maximum(speed, 1e-3)
@@ -268,7 +295,7 @@ class LaneKeeping(gym.Env):
         render_mode: ``"rgb_array"`` for pictures from above, or ``None``.
     """
 
-    metadata: ClassVar = {"render_modes": ["rgb_array"], "render_fps": round(1 / DT)}
+    metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1 / DT)}  # noqa: RUF012, as Gymnasium declares it
 
     def __init__(self, world: World | None = None, render_mode: str | None = None):
         self.cars = Cars(1, world)
@@ -276,12 +303,14 @@ class LaneKeeping(gym.Env):
         self.observation_space = _OBSERVATION
         self.action_space = _ACTION
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, Info]:
         super().reset(seed=seed)
         self.cars.reset(self.np_random)
         return self.cars.observe(self.np_random)[0], {"survey": self.cars.survey()[0]}
 
-    def step(self, action: np.ndarray):
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, Info]:
         rewards, departed = self.cars.step(np.asarray(action)[None], self.np_random)
         observation = self.cars.observe(self.np_random)[0]
         return (
@@ -308,7 +337,7 @@ class LaneKeepingVector(VectorEnv):
         world: the physics; by default the simulator's own, ``World()``.
     """
 
-    metadata: ClassVar = {
+    metadata: dict[str, Any] = {  # noqa: RUF012, as Gymnasium declares it
         "render_modes": ["rgb_array"],
         "render_fps": round(1 / DT),
         "autoreset_mode": AutoresetMode.NEXT_STEP,
@@ -330,13 +359,17 @@ class LaneKeepingVector(VectorEnv):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._elapsed, self._ended = np.zeros(num_envs, int), np.zeros(num_envs, bool)
 
-    def reset(self, *, seed: int | None = None, options: dict | None = None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[np.ndarray, Info]:
         super().reset(seed=seed)
         self.cars.reset(self.np_random)
         self._elapsed[:], self._ended[:] = 0, False
         return self.cars.observe(self.np_random), {"survey": self.cars.survey()}
 
-    def step(self, actions: np.ndarray):
+    def step(
+        self, actions: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, Info]:
         starting = self._ended
         rewards, terminated = self.cars.step(np.asarray(actions), self.np_random)
         self._elapsed += 1

@@ -18,7 +18,7 @@ _BATCH = 512
 
 
 @keras.saving.register_keras_serializable(package="course")
-def discriminator_loss(real_logits, fake_logits):
+def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Tensor:
     """How badly real images pass for real and generated ones for generated, as cross-entropy.
 
     Args:
@@ -34,7 +34,7 @@ def discriminator_loss(real_logits, fake_logits):
 
 
 @keras.saving.register_keras_serializable(package="course")
-def generator_loss(fake_logits):
+def generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """How badly generated images pass for real: the non-saturating loss, -log sigmoid(logit).
 
     Args:
@@ -138,18 +138,18 @@ class GAN(keras.Model):
         """What ``fit`` reports, and sets to zero before each epoch."""
         return list(self.trackers.values())
 
-    def call(self, inputs, training=False):
+    def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Images for noise of shape (batch, *latent_shape)."""
         return self.generator(inputs, training=training)
 
-    def train_step(self, data) -> dict[str, tf.Tensor]:
+    def train_step(self, data: Any) -> dict[str, tf.Tensor]:
         """One step of the discriminator, then one of the generator."""
         real = _images(data)
         on_real, on_fake, d_loss = self.train_discriminator(real)
         g_loss = self.train_generator(tf.shape(real)[0])
         return self._report(on_real, on_fake, d_loss, g_loss)
 
-    def train_discriminator(self, real) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    def train_discriminator(self, real: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         """Move the discriminator's weights, and no others.
 
         Returns:
@@ -165,7 +165,7 @@ class GAN(keras.Model):
         self.d_optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         return on_real, on_fake, loss
 
-    def train_generator(self, count) -> tf.Tensor:
+    def train_generator(self, count: tf.Tensor | int) -> tf.Tensor:
         """Move the generator's weights, and no others; returns the loss on ``count`` images."""
         noise = self._draw(count)
         with tf.GradientTape() as tape:
@@ -176,7 +176,7 @@ class GAN(keras.Model):
         self.g_optimizer.apply_gradients(zip(tape.gradient(scaled, weights), weights, strict=True))
         return loss
 
-    def test_step(self, data) -> dict[str, tf.Tensor]:
+    def test_step(self, data: Any) -> dict[str, tf.Tensor]:
         """The same numbers for other real images; no weight moves."""
         real = _images(data)
         fake = self.generator(self._draw(tf.shape(real)[0]), training=False)
@@ -206,7 +206,9 @@ class GAN(keras.Model):
         return {**super().get_config(), **saved, "seed": self.seed}
 
     @classmethod
-    def from_config(cls, config: dict[str, Any], custom_objects: dict | None = None) -> GAN:
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> GAN:
         parts = {
             name: keras.saving.deserialize_keras_object(config[name], custom_objects=custom_objects)
             for name in ("generator", "discriminator")
@@ -219,21 +221,23 @@ class GAN(keras.Model):
     def compile_from_config(self, config: dict[str, Any]) -> None:
         self.compile(**keras.saving.deserialize_keras_object(config))
 
-    def save_own_variables(self, store) -> None:
+    def save_own_variables(self, store: Any) -> None:
         # Keras saves no seeds, and training that goes on would repeat its noise.
         store["noise"] = keras.ops.convert_to_numpy(self.noise.state)
 
-    def load_own_variables(self, store) -> None:
+    def load_own_variables(self, store: Any) -> None:
         self.noise.state.assign(store["noise"])
 
-    def _draw(self, count) -> tf.Tensor:
+    def _draw(self, count: tf.Tensor | int) -> tf.Tensor:
         return keras.random.normal((count, *self.latent_shape), seed=self.noise)
 
-    def _judge(self, images, training: bool) -> tf.Tensor:
+    def _judge(self, images: tf.Tensor, training: bool) -> tf.Tensor:
         # In float16 a logit over 65,504 is infinite, and so is the loss.
         return tf.cast(self.discriminator(images, training=training), tf.float32)
 
-    def _report(self, on_real, on_fake, d_loss, g_loss) -> dict[str, tf.Tensor]:
+    def _report(
+        self, on_real: tf.Tensor, on_fake: tf.Tensor, d_loss: tf.Tensor, g_loss: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
         right = tf.concat([tf.reshape(on_real > 0, [-1]), tf.reshape(on_fake <= 0, [-1])], axis=0)
         count = tf.shape(on_real)[0]
         self.trackers["d_loss"].update_state(d_loss, sample_weight=count)
@@ -242,7 +246,7 @@ class GAN(keras.Model):
         return {name: tracker.result() for name, tracker in self.trackers.items()}
 
 
-def _images(data) -> tf.Tensor:
+def _images(data: Any) -> tf.Tensor:
     images = keras.utils.unpack_x_y_sample_weight(data)[0]
     if isinstance(images, dict):
         raise ValueError(

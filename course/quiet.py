@@ -13,8 +13,9 @@ import os
 import re
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
 
 _LOG_LINE = re.compile(
     rb"[IWE]\d{4} \d\d:|\d{4}-\d\d-\d\d .*: [IWE] |WARNING: All log messages before absl"
@@ -25,7 +26,9 @@ _LOG_LINE = re.compile(
 class _QuietImport:
     """A finder that hides log lines while TensorFlow's module is executed, and then is gone."""
 
-    def find_spec(self, name, path=None, target=None) -> ModuleSpec | None:
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
         if name != "tensorflow":
             return None
         sys.meta_path.remove(self)
@@ -34,11 +37,11 @@ class _QuietImport:
             return None
         execute = spec.loader.exec_module
 
-        def execute_quietly(module) -> None:
+        def execute_quietly(module: ModuleType) -> None:
             with hidden_log_lines():
                 execute(module)
 
-        spec.loader.exec_module = execute_quietly
+        spec.loader.exec_module = execute_quietly  # type: ignore[method-assign]  # on purpose
         return spec
 
 

@@ -9,6 +9,9 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+# What Keras hands to a callback: names of losses and metrics, and their values.
+Logs = dict[str, Any] | None
+
 
 def with_loss_scaling(
     optimizer: keras.optimizers.Optimizer, policy: keras.DTypePolicy | None = None
@@ -53,7 +56,7 @@ def make_train_step(
     optimizer.build(model.trainable_variables)
 
     @tf.function
-    def step(x, y):
+    def step(x: Any, y: Any) -> tf.Tensor:
         with tf.GradientTape() as tape:
             predicted = tf.cast(model(x, training=True), tf.float32)
             value = tf.reduce_mean(loss(y, predicted))
@@ -62,7 +65,8 @@ def make_train_step(
         optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
         return value
 
-    return step
+    compiled: Callable[[Any, Any], tf.Tensor] = step
+    return compiled
 
 
 class Progress(keras.callbacks.Callback):
@@ -78,9 +82,9 @@ class Progress(keras.callbacks.Callback):
     def __init__(self, title: str = "Training"):
         super().__init__()
         self.title = title
-        self._bar = None
+        self._bar: Any = None
 
-    def on_train_begin(self, logs=None) -> None:
+    def on_train_begin(self, logs: Logs = None) -> None:
         from tqdm import tqdm
 
         self._bar = tqdm(
@@ -92,9 +96,9 @@ class Progress(keras.callbacks.Callback):
             file=sys.stderr,
         )
 
-    def on_epoch_end(self, epoch, logs=None) -> None:
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
         self._bar.set_postfix({k: f"{v:.3g}" for k, v in (logs or {}).items()}, refresh=False)
         self._bar.update()
 
-    def on_train_end(self, logs=None) -> None:
+    def on_train_end(self, logs: Logs = None) -> None:
         self._bar.close()

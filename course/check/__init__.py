@@ -11,6 +11,7 @@ import dataclasses
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course.check.answers import Outcome, check_answers
 from course.check.lesson import Lesson, read_lesson
@@ -41,7 +42,7 @@ class Report:
             and (self.whole is None or self.whole.is_right)
         )
 
-    def to_dict(self) -> dict:
+    def to_dict(self) -> dict[str, Any]:
         """For ``--json``."""
         return {"right": self.is_right, **dataclasses.asdict(self)}
 

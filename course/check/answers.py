@@ -17,6 +17,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from jupyter_core.utils import run_sync
@@ -27,7 +28,8 @@ from nbformat.v4 import new_output
 from nbgrader import utils
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute
 from nbgrader.validator import Validator
-from traitlets import Any, Float
+from traitlets import Any as AnyTrait
+from traitlets import Float
 
 from course.cells import find_grade_id, first_line, grade_id, is_edited, tags
 from course.check.lesson import Exercise, Lesson
@@ -79,18 +81,20 @@ class _Execute(Execute):
 
     dead = False
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.timeout = int(self.parent.cell_timeout)
 
-    async def async_start_new_kernel(self, **kwargs):
+    async def async_start_new_kernel(self, **kwargs: Any) -> None:
         # What the kernel's process prints on its own is no part of the lesson.
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         await super().async_start_new_kernel(**{**quiet, **kwargs})
 
     start_new_kernel = run_sync(async_start_new_kernel)
 
-    def preprocess_cell(self, cell, resources, index):
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], index: int
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         self.parent.on_cell(cell)
         if cell.cell_type != "code":
             return cell, resources
@@ -116,7 +120,7 @@ class LessonValidator(Validator):
     """nbgrader's Validator, which keeps the executed notebook for a report by exercise."""
 
     cell_timeout = Float(300)
-    on_cell = Any(lambda cell: None)
+    on_cell = AnyTrait(lambda cell: None)
 
     def run(self, path: Path) -> NotebookNode:
         """Execute the notebook at ``path`` in its folder and return it with its outputs."""

@@ -63,7 +63,7 @@ def read_lesson(path: Path) -> Lesson:
     course = notebook.metadata.get("course")
     listed = course.get("cells") if isinstance(course, dict) else None
     made_here = isinstance(listed, list)
-    if made_here:
+    if isinstance(listed, list):
         own, extra, missing = _split(notebook, listed)
     else:
         own, extra, missing = list(notebook.cells), [], []
@@ -120,7 +120,7 @@ def _exercises(cells: list[NotebookNode]) -> list[Exercise]:
     exercises: list[Exercise] = []
     title = ""
     for cell in cells:
-        name = find_grade_id(cell)
+        name = find_grade_id(cell) or ""
         if utils.is_solution(cell):
             exercises.append(Exercise(name, title, cell))
         elif utils.is_grade(cell):

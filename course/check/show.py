@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bars
 from rich.text import Text
 
@@ -16,10 +16,12 @@ from course.check.answers import BY_HAND, ERROR, NOT_YET, RIGHT, UNANSWERED
 from course.check.whole import EXERCISE, RESULT, WAITING
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
     from course.check import Report
     from course.check.answers import Outcome
     from course.check.lesson import Exercise
-    from course.check.whole import WholeRun
+    from course.check.whole import Problem, WholeRun
 
 # A sign and a word besides the colour, for those who do not see it.
 _STYLES = {
@@ -43,7 +45,7 @@ class Progress:
         self._bars = Bars(
             *columns, TimeElapsedColumn(), console=console, transient=True, disable=console is None
         )
-        self._task = None
+        self._task = TaskID(0)
         self._ends: dict[str, int] = {}
         self._titles: dict[str, str] = {}
 
@@ -51,7 +53,7 @@ class Progress:
         self._bars.start()
         return self
 
-    def __exit__(self, *exc) -> None:
+    def __exit__(self, *exc: object) -> None:
         self._bars.stop()
 
     def exercises(self, exercises: list[Exercise]) -> None:
@@ -63,7 +65,7 @@ class Progress:
                 self._ends[grade_id(cell)] = index
                 self._titles[grade_id(cell)] = exercise.name
 
-    def at_cell(self, cell) -> None:
+    def at_cell(self, cell: NotebookNode) -> None:
         """A cell is about to run: an exercise is done when a later one's cell is reached."""
         name = find_grade_id(cell)
         if name in self._ends:
@@ -106,7 +108,7 @@ def _outcome(outcome: Outcome) -> Group:
         head.append(f"  {outcome.title}", "dim")
     if outcome.tests > 1 and outcome.state in {NOT_YET, ERROR, UNANSWERED} and outcome.passed:
         head.append(f"  ({outcome.passed} of {outcome.tests} tests pass)", "dim")
-    parts: list = [head]
+    parts: list[RenderableType] = [head]
     if outcome.message:
         parts.append(Padding(Text(outcome.message), (0, 0, 0, 4)))
     parts += [Padding(_warning(text), (0, 0, 0, 2)) for text in outcome.warnings]
@@ -123,7 +125,7 @@ def _whole(whole: WholeRun) -> Group:
     waiting = [p for p in whole.problems if p.kind == WAITING]
     listed = [p for p in whole.problems if p.kind == EXERCISE]
     others = [p for p in whole.problems if p.kind not in {WAITING, EXERCISE}]
-    parts: list = []
+    parts: list[RenderableType] = []
     if whole.is_right:
         parts.append(
             Text.assemble(
@@ -151,7 +153,7 @@ def _whole(whole: WholeRun) -> Group:
     return Group(*parts)
 
 
-def _cells(problems: list, one: str, many: str) -> str:
+def _cells(problems: list[Problem], one: str, many: str) -> str:
     return f"1 cell {one}" if len(problems) == 1 else f"{len(problems)} cells {many}"
 
 

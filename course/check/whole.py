@@ -12,8 +12,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from nbconvert.filters import strip_ansi
+from nbformat import NotebookNode
 from nbgrader import utils
 
 from course.cells import first_line, is_edited
@@ -101,7 +103,7 @@ def run_whole(
 
 def _run_nbval(
     path: Path, timeout: float, on_cell: Callable[[int], None]
-) -> tuple[list[dict], str]:
+) -> tuple[list[dict[str, Any]], str]:
     with tempfile.TemporaryDirectory(prefix="course-check-") as folder:
         report, log = Path(folder) / "report", Path(folder) / "log"
         report.touch()
@@ -131,7 +133,7 @@ def _run_nbval(
 
 
 def _classify(
-    line: dict, cell: dict, waiting: bool, bound: set[str], timeout: float
+    line: dict[str, Any], cell: NotebookNode, waiting: bool, bound: set[str], timeout: float
 ) -> tuple[str, str]:
     name, value = line["ename"], line["evalue"]
     if line["died"]:

@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -20,7 +20,9 @@ _FINGERPRINT = "builder.sha256"
 Example = dict[str, Any]
 
 
-class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class OfflineBuilder(  # type: ignore[call-arg]  # TFDS, which takes the keyword, has no types
+    tfds.core.GeneratorBasedBuilder, skip_registration=True
+):
     """A dataset that is made from installed libraries or by simulation, never downloaded.
 
     A builder lives in a folder as TFDS's own do: ``digits/digits_dataset_builder.py`` with a class
@@ -49,7 +51,7 @@ class OfflineBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
         """What an example consists of: names, and TFDS's features or dtypes."""
 
     @abc.abstractmethod
-    def examples(self) -> dict[str, Iterable[Example]]:
+    def examples(self) -> Mapping[str, Iterable[Example]]:
         """The examples of each split, by the split's name."""
 
     def facts(self) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def _is_text(feature: Any) -> bool:
 def _decoded(texts: np.ndarray) -> np.ndarray:
     """The same array with ``str`` in place of UTF-8 bytes."""
     decoded = np.empty(texts.shape, object)
-    decoded.flat = [text.decode("utf-8") for text in texts.flat]
+    decoded.flat[:] = [text.decode("utf-8") for text in texts.flat]
     return decoded
 
 

@@ -141,7 +141,7 @@ def _is_complete(builder: tfds.core.DatasetBuilder) -> bool:
 
 
 def _find_builder(
-    name: str, folder: Path | None, builder_kwargs: dict | None
+    name: str, folder: Path | None, builder_kwargs: dict[str, Any] | None
 ) -> tfds.core.DatasetBuilder:
     import tensorflow_datasets as tfds
     from tensorflow_datasets.core import naming

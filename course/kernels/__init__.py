@@ -56,7 +56,7 @@ def warm_by_default() -> Iterator[None]:
     if not is_registered():
         yield
         return
-    from jupyter_client.provisioning import KernelProvisionerFactory
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
 
     factory = KernelProvisionerFactory.instance()
     variable = KernelProvisionerFactory.default_provisioner_name_env

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from course.kernels import identity
 
@@ -60,13 +61,13 @@ class ForkedKernel:
         Raises:
             subprocess.TimeoutExpired: it runs longer than ``timeout`` seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.poll() is None:
-            if deadline is not None and time.monotonic() > deadline:
+        start = time.monotonic()
+        while (status := self.poll()) is None:
+            if timeout is not None and time.monotonic() - start > timeout:
                 raise subprocess.TimeoutExpired("kernel", timeout)
             time.sleep(0.02)
         self.close()
-        return self.returncode
+        return status
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the kernel's process, if it still runs."""
@@ -187,7 +188,9 @@ def start_kernel(
     raise ColdStart(f"its fork server does not answer ({problem})")
 
 
-def ask(connection: socket.socket, request: dict, streams: Sequence[int] = ()) -> dict | None:
+def ask(
+    connection: socket.socket, request: dict[str, Any], streams: Sequence[int] = ()
+) -> dict[str, Any] | None:
     """Send a request and wait for the answer; None where the server has ended instead."""
     with _file_of(json.dumps(request).encode()) as payload:
         socket.send_fds(connection, [b"request"], [payload, *streams])
@@ -211,7 +214,8 @@ def ask(connection: socket.socket, request: dict, streams: Sequence[int] = ()) -
         connection.close()
         return None
     connection.settimeout(None)
-    return json.loads(message)
+    answer: dict[str, Any] = json.loads(message)
+    return answer
 
 
 def stop_servers() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jupyter_client.connect import KernelConnectionInfo
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 # What a forked kernel can be given; whatever else a caller asks of Popen needs Popen.
 _KNOWN = {"env", "cwd", "stdin", "stdout", "stderr", "independent"}

@@ -23,6 +23,7 @@ import time
 import types
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from course.forking import (
     PR_SET_DUMPABLE,
@@ -221,7 +222,7 @@ class Server:
                 return f"{cwd} holds a module {name} of its own"
         return None
 
-    def _become_fresh(self, request: dict, streams: list[int], keeper: int) -> None:
+    def _become_fresh(self, request: dict[str, Any], streams: list[int], keeper: int) -> None:
         """In the kernel: take on what a process started from the command line would have.
 
         Raises:
@@ -262,6 +263,7 @@ def _stay(pid: int, connection: socket.socket, independent: bool) -> None:
     ready = {descriptor for descriptor, _ in poller.poll()}
     if process in ready:
         result = os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
+        assert result is not None  # only WNOHANG gives None
         ended = result.si_code == os.CLD_EXITED
         status = result.si_status if ended else -result.si_status
         try:
@@ -283,6 +285,8 @@ def be_kernel(job: Job) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
     spec = importlib.util.find_spec("ipykernel_launcher")
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError("No module named 'ipykernel_launcher'")
     module = types.ModuleType("__main__")
     module.__dict__.update(__builtins__=builtins, __file__=spec.origin, __spec__=spec)
     sys.modules["__main__"] = module

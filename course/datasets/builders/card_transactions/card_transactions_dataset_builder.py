@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,9 @@ def make_customers() -> dict[str, np.ndarray]:
     }
 
 
-def _payments(rng, customers, who, month) -> dict[str, np.ndarray]:
+def _payments(
+    rng: np.random.Generator, customers: dict[str, np.ndarray], who: np.ndarray, month: int
+) -> dict[str, np.ndarray]:
     """Payments as these customers make them, one for each entry of ``who``."""
     count, group = len(who), customers["group"][who]
     late = max(0, month - 3)
@@ -91,7 +93,9 @@ def _payments(rng, customers, who, month) -> dict[str, np.ndarray]:
     }
 
 
-def _episode(rng, customers, kind, month) -> dict[str, np.ndarray]:
+def _episode(
+    rng: np.random.Generator, customers: dict[str, np.ndarray], kind: str, month: int
+) -> dict[str, np.ndarray]:
     """One fraud, of one to four payments."""
     chance = customers["activity"] / customers["activity"].sum()
     count = _PAYMENTS[kind]
@@ -121,7 +125,7 @@ def _episode(rng, customers, kind, month) -> dict[str, np.ndarray]:
     return rows
 
 
-def simulate(months, base_rate: float, seed: int) -> dict[str, np.ndarray]:
+def simulate(months: Sequence[int], base_rate: float, seed: int) -> dict[str, np.ndarray]:
     """Payments of the given months in the order of time; frauds are ``base_rate`` of each month.
 
     Args:

@@ -30,7 +30,7 @@ _FINE = 3  # points per pixel and direction, averaged at the end
 _Y, _X = (np.mgrid[0 : SIZE * _FINE, 0 : SIZE * _FINE] + 0.5) / _FINE
 
 
-def skin_colour(tone) -> np.ndarray:
+def skin_colour(tone: float | np.ndarray) -> np.ndarray:
     """Red, green and blue from 0 to 255 of skin of a tone from 0 to 100."""
     return DARKEST + np.asarray(tone)[..., None] / 100 * (LIGHTEST - DARKEST)
 
@@ -39,7 +39,7 @@ def _oval(x: float, y: float, wide: float, tall: float) -> np.ndarray:
     return ((_X - x) / wide) ** 2 + ((_Y - y) / tall) ** 2 < 1
 
 
-def draw_face(face: dict, smile: bool) -> np.ndarray:
+def draw_face(face: dict[str, Any], smile: bool) -> np.ndarray:
     """A face in even light: (16, 16, 3) float64 from 0 to 255, from what ``_face`` returns."""
     x, y, wide, tall = face["x"], face["y"], face["wide"], face["tall"]
     picture = np.empty((*_X.shape, 3))
@@ -79,7 +79,7 @@ def draw_face(face: dict, smile: bool) -> np.ndarray:
     return picture.reshape(SIZE, _FINE, SIZE, _FINE, 3).mean(axis=(1, 3))
 
 
-def _face(rng: np.random.Generator, group: str) -> dict:
+def _face(rng: np.random.Generator, group: str) -> dict[str, Any]:
     """The attributes of one face; only the tone depends on the group."""
     hair, shade = int(rng.integers(len(HAIR))), rng.uniform(25, 170)
     kind = HAIR[hair]

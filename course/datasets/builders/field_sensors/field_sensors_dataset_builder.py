@@ -60,7 +60,7 @@ def make_weather(farm: int, year: int) -> tuple[np.ndarray, np.ndarray]:
     return rain, temperature
 
 
-def keep_bucket(rain, temperature, capacity) -> np.ndarray:
+def keep_bucket(rain: np.ndarray, temperature: np.ndarray, capacity: float) -> np.ndarray:
     """How full the soil is in each week, from 0 to 1, shape (20,)."""
     water, filled = 0.85 * capacity, []
     for mm, celsius in zip(rain, temperature, strict=True):
@@ -72,7 +72,9 @@ def keep_bucket(rain, temperature, capacity) -> np.ndarray:
     return np.array(filled)
 
 
-def grow(moisture, temperature, humus, acidity, nitrogen) -> float:
+def grow(
+    moisture: np.ndarray, temperature: np.ndarray, humus: float, acidity: float, nitrogen: float
+) -> float:
     """Tonnes a hectare that these conditions allow, without the farm's quality and chance."""
     supplied = np.clip(moisture / 0.5, 0, 1)
     water = 1.12 * (_FLOWERING_WEIGHTS * supplied).sum() ** 1.3
@@ -83,7 +85,7 @@ def grow(moisture, temperature, humus, acidity, nitrogen) -> float:
     return 11.0 * max(scarcer, 0.02) * (1 - 0.9 * burnt)
 
 
-def simulate(split: str) -> Iterator[dict]:
+def simulate(split: str) -> Iterator[Example]:
     """A split's rows: what the sensors read, what was harvested, and what would have been."""
     farms, years = SPLITS[split]
     for year in years:

@@ -28,7 +28,7 @@ def _phrase(rng: np.random.Generator) -> list[int]:
 
 def melody(rng: np.random.Generator) -> list[int]:
     """Sixteen notes by the rules of the module's docstring."""
-    opened = []
+    opened: list[list[int]] = []
     while len(opened) < 2:
         phrase = _phrase(rng)
         if phrase[-1] in OPEN_ENDS:

@@ -111,7 +111,7 @@ def simulate_patients(count: int, rng: np.random.Generator) -> dict[str, np.ndar
 def hide_values(dossiers: dict[str, np.ndarray], rng: np.random.Generator) -> None:
     """Replace by nan what nobody asked or measured, in place."""
     count = len(dossiers["age"])
-    chance = {
+    chance: dict[str, np.ndarray | float] = {
         "pack_years": np.where(dossiers["age"] < 45, 0.3, 0.08),
         "cough_weeks": 0.05,
         "weight_loss": 0.25,

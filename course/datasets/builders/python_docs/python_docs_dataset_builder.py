@@ -51,7 +51,7 @@ class Builder(OfflineBuilder):
             "repeated": np.int64,
         }
 
-    def examples(self) -> dict[str, Iterable[Example]]:
+    def examples(self) -> Mapping[str, Iterable[Example]]:
         from pydoc_data.topics import topics
 
         splits: dict[str, list[Example]] = {"train": [], "validation": [], "test": []}

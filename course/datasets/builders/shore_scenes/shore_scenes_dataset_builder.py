@@ -119,7 +119,7 @@ def _content(rng: np.random.Generator, split: str) -> tuple[list[tuple[str, str]
         return [], ground
     usual = "boat" if ground == "water" else "tent"
     count = 1 + int(rng.random() < 0.6)
-    pairs = []
+    pairs: list[tuple[str, str]] = []
     while len(pairs) < count:
         thing = str(rng.choice(["ball", "box", usual], p=[0.3, 0.3, 0.4]))
         pair = (str(rng.choice(list(COLORS))), thing)
@@ -139,7 +139,7 @@ def _swapped(rng: np.random.Generator, things: list[tuple[str, str]], ground: st
     return str(rng.choice(others))
 
 
-def scene(number: int, split: str) -> dict:
+def scene(number: int, split: str) -> Example:
     """One example of a split, as the builder's features have it."""
     rng = np.random.default_rng([SEED, number])
     things, ground = _content(rng, split)

@@ -31,8 +31,9 @@ class Builder(OfflineBuilder):
     def examples(self) -> dict[str, Iterable[Example]]:
         from matplotlib.cbook import get_sample_data
 
-        with get_sample_data("goog.npz") as file:
-            rows = file["price_data"]
+        sample: Any = get_sample_data("goog.npz")  # its type depends on the file's name
+        with sample:
+            rows = sample["price_data"]
         return {"train": map(_example, rows)}
 
 
