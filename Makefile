@@ -81,7 +81,8 @@ $(STAMP): requirements.lock pyproject.toml
 # --- end of setting up ---
 
 # One lock for everybody: the bundle takes what students need out of it, by the lines that say who
-# asked for a package ("via"). The same versions for conda users follow from it. Versions that are
+# asked for a package ("via"). Extras are named in it, since pip looks for a version of its own for
+# one that is not. The same versions for conda users follow from it. Versions that are
 # pinned stay; `make lock UPGRADE=--upgrade` takes newer ones.
 lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
@@ -89,7 +90,7 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
 		--extra instructor --extra cluster --extra dev \
 		--universal --python-version 3.11 --generate-hashes --annotation-style line \
-		--no-emit-index-url --custom-compile-command "make lock" --quiet
+		--no-strip-extras --no-emit-index-url --custom-compile-command "make lock" --quiet
 	$(BIN)/python -m autograder.publish.conda
 
 clean: ## remove what the tools leave behind; .venv and the class stay

@@ -131,9 +131,9 @@ def _locked_versions() -> dict[str, str]:
         return {}
     if not lock.is_file():
         return {}
-    pins = re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)(?:\s*;)?", lock.read_text(), re.MULTILINE)
+    pin = re.compile(r"^([A-Za-z0-9._-]+)(?:\[.*?\])?==([^\s;\\]+)", re.MULTILINE)
     counts: dict[str, set[str]] = {}
-    for package, version in pins:
+    for package, version in pin.findall(lock.read_text()):
         counts.setdefault(package.lower(), set()).add(version)
     # A package that the lock pins by platform has several versions: no single one to compare with.
     return {package: found.pop() for package, found in counts.items() if len(found) == 1}

@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 from autograder.errors import CourseError
 
-_PIN = re.compile(r"(([A-Za-z0-9][A-Za-z0-9._-]*)==[^\\\n]+?)\s*\\?$", re.MULTILINE)
+_PIN = re.compile(r"(([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[.*?\])?==[^\\\n]+?)\s*\\?$", re.MULTILINE)
 _NEXT_PIN = re.compile(r"^(?=[A-Za-z0-9])", re.MULTILINE)
 _VIA = re.compile(r"^ +# via (.+)$", re.MULTILINE)
 

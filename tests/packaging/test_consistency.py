@@ -73,7 +73,9 @@ def test_every_pin_is_exact_and_has_hashes():
     requirements = [block for block in blocks if not block.startswith("#")]
     assert len(requirements) == len(PINS) > 100
     for block in requirements:
-        assert re.match(r"[A-Za-z0-9._-]+==[^\s;]+", block), f"not an exact pin: {block[:80]}"
+        assert re.match(r"[A-Za-z0-9._-]+(\[.*\])?==[^\s;]+", block), (
+            f"not an exact pin: {block[:80]}"
+        )
         assert re.search(r"--hash=sha256:[0-9a-f]{64}", block), f"no hash: {block[:80]}"
 
 
@@ -87,6 +89,24 @@ def test_lock_has_no_duplicate_for_the_same_system():
     for name, requirements in pinned(LOCK).items():
         if len(requirements) > 1:
             assert all(requirement.marker for requirement in requirements), name
+
+
+def test_lock_names_the_extras_that_packages_ask_for():
+    """pip would look for a version of its own for `coverage[toml]` beside a pin of `coverage`, and
+    find one without a hash as soon as there is a newer release."""
+    pinned_extras = {
+        canonicalize_name(requirement.name): requirement.extras
+        for requirement in map(Requirement, PINS)
+    }
+    for name in pinned_extras.keys() & {
+        canonicalize_name(distribution.name) for distribution in importlib.metadata.distributions()
+    }:
+        for text in importlib.metadata.requires(name) or ():
+            asked = Requirement(text)
+            if asked.extras and (not asked.marker or asked.marker.evaluate({"extra": ""})):
+                assert asked.extras <= pinned_extras[canonicalize_name(asked.name)], (
+                    f"{name}: {text}"
+                )
 
 
 def test_environment_is_made_from_the_lock():
@@ -149,6 +169,22 @@ def test_what_is_imported_is_declared(folder, groups):
         if not declared & {canonicalize_name(name) for name in distributions.get(module, [module])}
     }
     assert not undeclared, f"{folder} imports {sorted(undeclared)}, which pyproject does not name"
+
+
+@pytest.mark.parametrize("package", ["course", "autograder"])
+def test_files_beside_the_code_are_shipped(package):
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    shipped = {
+        path
+        for pattern in settings["package-data"][package]
+        for path in (ROOT / package).glob(pattern)
+    }
+    beside = {
+        path
+        for path in (ROOT / package).rglob("*")
+        if path.is_file() and path.suffix not in {".py", ".pyc"} and path.name[0] != "."
+    }
+    assert beside <= shipped
 
 
 @pytest.mark.parametrize("name", LOCKED)
