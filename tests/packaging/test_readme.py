@@ -1,4 +1,4 @@
-"""The README names commands, targets and files that exist."""
+"""The README and the texts beside it name commands, targets and files that exist."""
 
 from __future__ import annotations
 
@@ -12,11 +12,8 @@ import autograder.cli
 import course.cli
 
 ROOT = Path(__file__).parents[2]
-TEXTS = [
-    ROOT / "README.md",
-    ROOT / "lessons" / "README.md",
-    ROOT / "autograder/publish/student/README.md",
-]
+LINKING = [ROOT / "README.md", ROOT / "lessons" / "README.md", ROOT / "CONTRIBUTING.md"]
+TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
 
 
 @pytest.fixture(params=TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -45,7 +42,7 @@ def test_make_targets_exist(text):
     assert set(re.findall(r"^make ([a-z]+)", code(text), re.MULTILINE)) <= targets
 
 
-@pytest.mark.parametrize("path", TEXTS[:2], ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize("path", LINKING, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_to_files(path):
     links = re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8"))
     local = [link for link in links if "://" not in link]
