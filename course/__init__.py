@@ -1,4 +1,4 @@
-"""What a lesson imports: data, models, training helpers, precision and figures.
+"""What a lesson imports: data, models, training helpers, precision, results and figures.
 
 ``import course`` is cheap: TensorFlow is loaded when something first needs it. Import ``course``
 before TensorFlow, because the variables below are read when TensorFlow is loaded.
@@ -19,6 +19,6 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "models", "plots", "precision", "training"],
+    submodules=["datasets", "models", "plots", "precision", "results", "training"],
     submod_attrs={"runtime": ["setup"]},
 )
