@@ -15,6 +15,8 @@ from nbgrader import utils
 
 # A cell that teaches or shows, and that no test needs.
 DEMO = "demo"
+# A cell that trains at full size on a public data set, where that is on the machine.
+FULL_SIZE = "full-size"
 # A cell that claims a result; nbval compares its output with the stored one.
 RESULT = "nbval-check-output"
 

@@ -13,7 +13,7 @@ from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
 from autograder.notebooks.cells import Answers, is_answer
-from course.cells import DEMO, grade_id
+from course.cells import DEMO, FULL_SIZE, grade_id
 
 
 def stubs(instructor: NotebookNode) -> Answers:
@@ -28,7 +28,8 @@ def references(instructor: NotebookNode) -> Answers:
 
 
 def rebuild(instructor: NotebookNode, answers: Answers) -> NotebookNode:
-    """The instructor's notebook with answers in place of the solutions, without ``demo`` cells.
+    """The instructor's notebook with answers in place of the solutions, without ``demo`` and
+    ``full-size`` cells.
 
     Args:
         instructor: the instructor notebook; it is not changed.
@@ -37,7 +38,7 @@ def rebuild(instructor: NotebookNode, answers: Answers) -> NotebookNode:
     """
     texts = stubs(instructor) | answers
     remover = TagRemovePreprocessor(
-        config=Config(TagRemovePreprocessor={"remove_cell_tags": [DEMO]})
+        config=Config(TagRemovePreprocessor={"remove_cell_tags": [DEMO, FULL_SIZE]})
     )
     notebook, _ = remover.preprocess(copy.deepcopy(instructor), {})
     for cell in notebook.cells:

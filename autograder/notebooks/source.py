@@ -24,11 +24,11 @@ from autograder.notebooks.cells import (
     MISCONCEPTION,
     THUMBNAIL,
 )
-from course.cells import DEMO, RESULT, tags
+from course.cells import DEMO, FULL_SIZE, RESULT, tags
 
 FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
 GRADE_ID = re.compile(r"[A-Za-z0-9_]+")
-TAGS = frozenset({DEMO, RESULT, MISCONCEPTION, ALTERNATIVE, THUMBNAIL})
+TAGS = frozenset({DEMO, RESULT, FULL_SIZE, MISCONCEPTION, ALTERNATIVE, THUMBNAIL})
 
 # What a cell marker may carry beside the type: `# %% grade_id="relu" points=2 tags=["demo"]`.
 MARKER_KEYS = frozenset({"grade_id", "points", "solution", "tags", "lines_to_next_cell"})

@@ -12,7 +12,7 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.nbgraderformat import MetadataValidator
 
-from course.cells import DEMO, find_grade_id, tags
+from course.cells import DEMO, FULL_SIZE, find_grade_id, tags
 from course.lessons import LessonError
 
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
@@ -50,7 +50,7 @@ class Lesson:
 
     def graded_cells(self) -> list[NotebookNode]:
         """The cells that grading runs: the lesson's own, without those that only show something."""
-        return [cell for cell in self.own if DEMO not in tags(cell)]
+        return [cell for cell in self.own if not {DEMO, FULL_SIZE} & tags(cell)]
 
 
 def read_lesson(path: Path) -> Lesson:

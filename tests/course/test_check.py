@@ -104,11 +104,17 @@ def test_an_endless_loop_and_a_dead_kernel_are_reported(toy):
 
 
 @pytest.mark.parametrize(
-    ("tags", "what"), [([], "a cell of your own"), (["demo"], "a cell that only shows something")]
+    ("tags", "what"),
+    [
+        ([], "a cell of your own"),
+        (["demo"], "a cell that only shows something"),
+        (["full-size"], "a cell that only shows something"),
+    ],
 )
 def test_a_helper_that_grading_does_not_see_is_named(toy, tags, what):
     if tags:
         toy.answer(demo="def helper(x):\n    return 3 * x")
+        toy.cell("demo").metadata.tags = tags
     else:
         toy.add("double", "def helper(x):\n    return 3 * x")
     path = toy.answer(double=toy.DOUBLE, triple="def triple(x):\n    return helper(x)").save()
@@ -198,6 +204,15 @@ def test_the_whole_notebook_runs_and_states_the_lessons_result(toy):
     assert report.is_right
     assert (report.whole.cells, report.whole.ran, report.whole.compared) == (8, 8, 1)
     assert "runs from top to bottom: 8 code cells" in printed(report)
+
+
+@pytest.mark.slow
+def test_what_runs_at_full_size_is_left_out(toy):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE, demo="1 / 0")
+    toy.cell("demo").metadata.tags = ["full-size"]
+    report = check(toy.save())
+    assert report.is_right
+    assert (report.whole.cells, report.whole.ran) == (8, 7)
 
 
 @pytest.mark.slow
