@@ -160,7 +160,7 @@ def _load(path: Path) -> dict[str, Any]:
     try:
         # Some editors begin a file with a byte order mark.
         text = path.read_bytes().decode("utf-8-sig")
-        data = json.loads(text)
+        data: dict[str, Any] = json.loads(text)
         if not isinstance(data, dict) or data.get("nbformat") != 4:
             data = nbformat.reads(text, as_version=4)
         if not isinstance(data.get("cells"), list):

@@ -92,7 +92,8 @@ def _symbols(source: str) -> Iterator[tuple[int, symtable.Symbol]]:
 
 def _comprehension_variables(source: str) -> set[str]:
     """The names that are variables of comprehensions and nothing else."""
-    inner, others = set(), set()
+    inner: set[str] = set()
+    others: set[str] = set()
 
     def visit(node: ast.AST, bound: frozenset[str]) -> None:
         if isinstance(node, COMPREHENSIONS):
@@ -134,7 +135,7 @@ def needed_names(source: str) -> set[str]:
 
 def imported_modules(source: str) -> set[str]:
     """The top-level modules that a cell imports anywhere in its text."""
-    names = set()
+    names: set[str] = set()
     for node in ast.walk(parse(source) or ast.Module([], [])):
         if isinstance(node, ast.Import):
             names.update(alias.name.partition(".")[0] for alias in node.names)
