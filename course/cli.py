@@ -20,9 +20,11 @@ app = typer.Typer(
 def main() -> None:
     """Run the command; an error that the user can act on is printed without a traceback."""
     from course.lessons import LessonError
+    from course.terminal import write_plainly
 
+    write_plainly()
     try:
-        app()
+        app(prog_name="course")
     except LessonError as error:
         _fail(str(error))
 
@@ -125,6 +127,10 @@ def download(
     for name in names:
         try:
             folder = datasets.download(name)
-        except (datasets.DownloadFailedError, datasets.UnknownDatasetError) as error:
+        except (
+            datasets.DataFolderError,
+            datasets.DownloadFailedError,
+            datasets.UnknownDatasetError,
+        ) as error:
             _fail(str(error))
         typer.echo(f"{name} is in {folder}.")

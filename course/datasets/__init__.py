@@ -7,6 +7,7 @@ taken by the same calls once it is downloaded.
 """
 
 from course.datasets.errors import (
+    DataFolderError,
     DatasetNotDownloadedError,
     DownloadFailedError,
     UnknownDatasetError,
@@ -18,6 +19,7 @@ from course.datasets.registry import names, register
 register()
 
 __all__ = [
+    "DataFolderError",
     "DatasetNotDownloadedError",
     "DownloadFailedError",
     "UnknownDatasetError",

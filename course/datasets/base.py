@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import tensorflow_datasets as tfds
 
-from course.datasets.files import has_all_records, lock
+from course.datasets.files import has_all_records, writing
 
 _FINGERPRINT = "builder.sha256"
 
@@ -103,7 +103,7 @@ class OfflineBuilder(  # type: ignore[call-arg]  # TFDS, which takes the keyword
         config = download_config or tfds.download.DownloadConfig()
         config.try_download_gcs = False
         folder = Path(self.data_dir)
-        with lock(Path(self.data_dir_root), self.name), _quiet_bars():
+        with writing(Path(self.data_dir_root), self.name), _quiet_bars():
             if folder.exists():
                 # Another process may have made it while this one waited.
                 fresh = type(self)(**self._original_state)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from pathlib import Path
 
 
 class UnknownDatasetError(ValueError):
@@ -32,6 +33,20 @@ class DatasetNotDownloadedError(RuntimeError):
             f"{name} is a public dataset and is not on this machine yet ({size} to download). "
             f"Run `{self.command}` in a terminal once, with a network connection, and then this "
             "cell again."
+        )
+
+
+class DataFolderError(OSError):
+    """A dataset could not be written to the folder where data are kept.
+
+    ``name`` is the dataset's, ``folder`` the one for all data; the cause is the system's error.
+    """
+
+    def __init__(self, name: str, folder: Path, reason: str):
+        self.name, self.folder = name, folder
+        super().__init__(
+            f"{name} cannot be written to {folder} ({reason}): set the environment variable "
+            "COURSE_DATA_DIR to a folder with room that you may write to, and run this again."
         )
 
 

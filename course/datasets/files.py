@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import filelock
+
+from course.datasets.errors import DataFolderError
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -15,10 +20,39 @@ if TYPE_CHECKING:
 _RECORD_OVERHEAD = 16
 
 
-def lock(root: Path, name: str) -> filelock.BaseFileLock:
-    """The lock under which a dataset is written, so that of two processes one waits."""
-    root.mkdir(parents=True, exist_ok=True)
-    return filelock.FileLock(root / f"{name}.lock")
+# What the system says where nothing can be written, or nothing more.
+_UNWRITABLE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOSPC,
+    errno.EDQUOT,
+    errno.ENOTDIR,
+    errno.EEXIST,
+}
+
+
+@contextlib.contextmanager
+def writing(root: Path, name: str) -> Iterator[None]:
+    """Hold the lock under which a dataset is written, so that of two processes one waits.
+
+    Args:
+        root: the folder where all data are kept; it is made if it does not exist.
+        name: the dataset's.
+
+    Raises:
+        DataFolderError: the folder cannot be made or written to, or is full.
+    """
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+        with filelock.FileLock(root / f"{name}.lock"):
+            yield
+    except OSError as error:
+        is_here = error.filename is None or Path(os.fsdecode(error.filename)).is_relative_to(root)
+        is_above = error.filename is not None and root.is_relative_to(os.fsdecode(error.filename))
+        if error.errno not in _UNWRITABLE or not (is_here or is_above):
+            raise
+        raise DataFolderError(name, root, error.strerror or type(error).__name__) from error
 
 
 def has_all_records(builder: tfds.core.DatasetBuilder) -> bool:

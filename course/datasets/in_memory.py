@@ -47,6 +47,7 @@ def arrays(
         size of the largest. With ``as_supervised``, two such arrays.
 
     Raises:
+        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
         UnknownDatasetError: nobody knows the name.
         ValueError: the dataset has no such split, or has no input and target.

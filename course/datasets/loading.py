@@ -13,7 +13,7 @@ from course.datasets.errors import (
     DownloadFailedError,
     UnknownDatasetError,
 )
-from course.datasets.files import has_all_records, lock
+from course.datasets.files import has_all_records, writing
 from course.datasets.registry import names
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
             ``batch_size=-1`` gives whole tensors.
 
     Raises:
+        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
         UnknownDatasetError: nobody knows the name.
     """
@@ -57,6 +58,7 @@ def info(name: str) -> tfds.core.DatasetInfo:
         name: a dataset's name as in ``tfds.load``.
 
     Raises:
+        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
         UnknownDatasetError: nobody knows the name.
     """
@@ -73,6 +75,7 @@ def find_prepared(
         builder_kwargs: what ``tfds.builder`` is to be given besides. None, the default, is nothing.
 
     Raises:
+        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
         UnknownDatasetError: nobody knows the name.
     """
@@ -97,6 +100,7 @@ def download(name: str) -> Path:
     Shows TFDS's progress bars.
 
     Raises:
+        DataFolderError: it cannot be written to ``data_dir()``.
         DownloadFailedError: there is no network, no space, or the source refuses.
         UnknownDatasetError: nobody knows the name.
     """
@@ -107,7 +111,7 @@ def download(name: str) -> Path:
         builder.download_and_prepare()
         return Path(builder.data_dir)
     config = tfds.download.DownloadConfig(try_download_gcs=False)
-    with lock(data_dir(), builder.name):
+    with writing(data_dir(), builder.name):
         if _is_complete(_find_builder(name, data_dir(), None)):
             return Path(builder.data_dir)
         _refuse_manual(name, builder)

@@ -278,3 +278,43 @@ def test_what_an_older_builder_said_of_itself_is_forgotten(prepared, data):
     assert info.metadata == {"largest_pixel": {"image": 16}}
     index = datasets.arrays("digits", "train")["index"]
     assert index.tolist() != sorted(index)
+
+
+def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path, monkeypatch):
+    (tmp_path / "home").write_text("a file where a folder should be")
+    folder = tmp_path / "home" / "tfds"
+    monkeypatch.setenv("COURSE_DATA_DIR", str(folder))
+    with pytest.raises(datasets.DataFolderError) as caught:
+        datasets.load("digits")
+    message = str(caught.value)
+    assert all(part in message for part in ("digits", str(folder), "COURSE_DATA_DIR"))
+    assert caught.value.folder == folder
+
+
+def test_a_read_only_home_is_named_with_what_to_do(data, monkeypatch):
+    import errno
+
+    def refuse(self, *args, **kwargs):
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setenv("COURSE_DATA_DIR", str(data / "cache" / "tfds"))
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with pytest.raises(datasets.DataFolderError, match=r"Read-only file system.*COURSE_DATA_DIR"):
+        datasets.load("digits")
+    with pytest.raises(datasets.DataFolderError):
+        datasets.download("digits")
+
+
+def test_prepared_data_are_read_where_nothing_can_be_written(prepared, monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", str(prepared))
+    monkeypatch.setattr(Path, "mkdir", lambda *args, **kwargs: pytest.fail("it writes"))
+    assert datasets.arrays("digits", "test")["label"].shape == (500,)
+
+
+def test_another_error_of_the_system_stays_what_it_is(data):
+    import errno
+
+    from course.datasets.files import writing
+
+    with pytest.raises(PermissionError), writing(data, "digits"):
+        raise PermissionError(errno.EACCES, "Permission denied", "/another/place")
