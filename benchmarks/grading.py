@@ -7,7 +7,7 @@ long a fresh pair of processes takes until TensorFlow answers, and the memory of
     python benchmarks/grading.py
     python benchmarks/grading.py --lesson 07_chest_xrays --submissions 24 --json
 
-Stock nbgrader grades with the same instructor notebook, in kernels of its own, without a sandbox.
+Stock nbgrader grades with the same instructor notebook, in its own kernels, without a sandbox.
 It runs a submission as it was handed in; `autograder grade` leaves out the cells that only show
 something. So stock is measured twice: with those cells, and without.
 """
@@ -53,9 +53,9 @@ def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[st
 
     Args:
         lesson: the lesson.
-        count: submissions.
-        folder: where ``submitted/`` is made.
-        demos: keep the cells that only show something.
+        count: the number of submissions.
+        folder: the folder in which ``submitted/`` is made.
+        demos: whether the cells that only show something are kept.
 
     Returns:
         The students.

@@ -1,6 +1,6 @@
-"""How soon a kernel can run TensorFlow when it is forked, and when it starts anew; and its memory.
+"""How soon a kernel can run TensorFlow when it is forked and when it is not, and its memory.
 
-Cold and warm kernels take turns, so that what else the machine does falls on both alike. The time
+Cold and warm kernels take turns, so that other load on the machine affects both equally. The time
 runs from the call that starts a kernel until it has answered
 ``import tensorflow, keras; tf.constant(1)``. Memory is the proportional set size (PSS): a page that
 several processes share counts in equal parts for each, so the figures of all of them can be added.
@@ -74,9 +74,9 @@ def measure(repeats: int, further: int, progress: Callable[[str], None]) -> dict
     """Start kernels of both kinds in turn, then several of each at once.
 
     Args:
-        repeats: kernels of each kind to time, after a first one of each.
-        further: kernels at once, to see what one more takes.
-        progress: called with what is being done.
+        repeats: the number of kernels of each kind to time, after a first one of each.
+        further: the number of kernels that run at the same time, to see what one more takes.
+        progress: a function that is called with what is being done.
     """
     seconds: dict[str, list[float]] = {"cold": [], "warm": []}
     first = {}
@@ -129,7 +129,7 @@ def show(report: dict) -> None:
     note = (
         f"Median of {report['repeats']} kernels of each kind, in turn; in brackets the fastest "
         f"and slowest. A warm one is ready {report['speedup']} times sooner. The server that "
-        f"they share had {report['mb_server']} MB beside them."
+        f"they share had {report['mb_server']} MB in addition to them."
     )
     table = Table(caption=note, caption_justify="left")
     for column in ("kernel", "s until TensorFlow runs", "", "the first", "MB for one more"):

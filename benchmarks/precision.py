@@ -148,7 +148,7 @@ class Trainee:
 def run(scale: int, steps: int, repeats: int, progress: Callable[[str], None] = print) -> dict:
     """Measure every model under every policy of this machine.
 
-    The policies take turns, so that what else the machine does falls on all of them alike; a
+    The policies take turns, so that other load on the machine affects all of them equally; a
     policy's speed is the median over rounds of float32's time by its own.
     """
     kind, name = device()

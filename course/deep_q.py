@@ -409,7 +409,7 @@ class Evaluation(keras.callbacks.Callback):
     """Plays greedily after each epoch; the history gets ``val_return``, the mean return.
 
     With ``keras.callbacks.EarlyStopping(monitor="val_return", mode="max",
-    restore_best_weights=True)`` *behind* it in the list the best agent is kept. (Deep Q-learning
+    restore_best_weights=True)`` *after* it in the list the best agent is kept. (Deep Q-learning
     gets worse again now and then; the last agent is rarely the best.)
 
     Args:
@@ -442,7 +442,7 @@ def evaluate(
         policy: from observations (n, *shape) to actions (n,), such as ``DeepQNetwork.greedy`` or a
             rule written by hand.
         envs: environments whose episodes end, if only by a time limit.
-        seed: the first environment's; the others take the numbers behind it.
+        seed: the first environment's; the others take the numbers after it.
         options: for ``envs.reset``, such as other states to start from.
     """
     observations, _ = envs.reset(seed=seed, options=options)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
-# What the course stands on; the rest follows from these.
+# What the course is built on; the other packages follow from these.
 PACKAGES = (
     "tensorflow",
     "keras",
@@ -56,7 +56,7 @@ def examine(console: Console | None = None) -> list[Row]:
     """Look at everything.
 
     Args:
-        console: where to show what is being looked at; None shows nothing.
+        console: where to show what is being looked at. None, the default, shows nothing.
     """
     from rich.progress import Progress
 
@@ -67,7 +67,7 @@ def examine(console: Console | None = None) -> list[Row]:
             progress.update(task, description=f"Looking at {name}")
             try:
                 rows.append(look(name))
-            except Exception as error:  # a broken machine breaks in ways of its own
+            except Exception as error:  # there is no telling what fails on a broken machine
                 reason = f"{type(error).__name__}: {error}".splitlines()[0]
                 rows.append(Row(name, ERROR, reason, "Install the course again."))
             progress.advance(task)
@@ -197,7 +197,7 @@ def _datasets(name: str) -> Row:
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file()) / 1e6
     found = f"{folder}: {', '.join(present) or 'empty'} ({size:.0f} MB)"
     if not os.access(_existing(folder), os.W_OK):
-        advice = "Let COURSE_DATA_DIR name a folder that you may write to."
+        advice = "Set COURSE_DATA_DIR to a folder that you may write to."
         return Row(name, ERROR, f"{found}, not writable", advice)
     return Row(name, OK, found)
 
@@ -246,7 +246,7 @@ def _fast_start_problem() -> tuple[str, str] | None:
     from course import kernels
 
     if reason := kernels.unsupported():
-        return reason, "Kernels import TensorFlow each for itself, which takes some seconds."
+        return reason, "Each kernel imports TensorFlow itself, which takes some seconds."
     if not kernels.is_registered():
         return "this installation is older than it", "Install the course again."
     from course.kernels import client
@@ -254,7 +254,7 @@ def _fast_start_problem() -> tuple[str, str] | None:
     try:
         client.folder()
     except client.ColdStart as error:
-        return str(error), "Kernels import TensorFlow each for itself until then."
+        return str(error), "Until then, each kernel imports TensorFlow itself."
     return None
 
 

@@ -1,8 +1,8 @@
 """A car that keeps its lane: a simulated world for learning to drive, many cars at once.
 
 **Everything here is simulated.** A road of straights and bends, a car on it, and a coarse camera
-that sees the two painted lines. There is no other traffic, no hill, no crossing and nobody on
-foot, and the tyre is a single number; what a policy does here says nothing about a street.
+that sees the two painted lines. There is no other traffic, no hill, no crossing and no
+pedestrian, and the tyre is a single number; what a policy does here says nothing about a street.
 
 Two forms, both registered with Gymnasium when this module is imported::
 
@@ -70,16 +70,19 @@ Info = dict[str, Any]
 class World:
     """What may differ between a simulation and a road.
 
-    A pair is a range: each car draws from it evenly, anew for each episode.
+    A pair is a range, from which each car draws a value uniformly at the start of each episode.
 
     Args:
-        friction: of the tyres: about .9 on dry asphalt, .5 on wet, .15 on ice.
-        lag: time constant of the steering, s.
-        noise: standard deviation of each pixel; a painted line has brightness 1, the road 0.
-        wind: standard deviation of the sideways speed that gusts give the car, m/s.
-        start: standard deviation of the offset at the start, m.
-        ice: length of one patch of ice, m, that begins somewhere between 60 and 160 m past the
-            start; 0 for none. No sensor sees it.
+        friction: the friction of the tyres: about .9, the default, on dry asphalt, .5 on wet
+            asphalt and .15 on ice.
+        lag: the time constant of the steering in seconds, .2 by default.
+        noise: the standard deviation of each pixel, .1 by default. A painted line has brightness 1,
+            the road 0.
+        wind: the standard deviation of the sideways speed that gusts give the car, .3 m/s by
+            default.
+        start: the standard deviation of the offset at the start, .2 m by default.
+        ice: the length in metres of one patch of ice that begins somewhere between 60 and 160 m
+            past the start. The default, 0, is no ice. No sensor sees it.
     """
 
     friction: Range = 0.9
@@ -96,7 +99,7 @@ class Cars:
     """The simulation itself: many cars, each on its own road.
 
     Args:
-        count: how many cars.
+        count: the number of cars.
         world: the physics. None, the default, is ``World()``.
 
     Attributes:
@@ -207,7 +210,7 @@ class Cars:
         return np.column_stack([self.lane_ahead(AHEAD), bend, self.speed])
 
     def lane_ahead(self, distances: np.ndarray) -> np.ndarray:
-        """How far to the left (m) of a car's axis the lane's middle lies, (cars, distances)."""
+        """How far left of a car's axis the lane's middle is, in metres, (cars, distances)."""
         places = self.along[:, None] + distances
         direction = self._at(self.direction, self.along)
         x, y, ahead_x, ahead_y = (
@@ -291,8 +294,8 @@ class LaneKeeping(gym.Env):
     """One car; see the module's text.
 
     Args:
-        world: the physics; by default the simulator's own, ``World()``.
-        render_mode: ``"rgb_array"`` for pictures from above, or ``None``.
+        world: the physics. None, the default, is ``World()``.
+        render_mode: ``"rgb_array"`` for pictures from above. None, the default, renders nothing.
     """
 
     metadata: dict[str, Any] = {"render_modes": ["rgb_array"], "render_fps": round(1 / DT)}  # noqa: RUF012, as Gymnasium declares it
@@ -332,9 +335,11 @@ class LaneKeepingVector(VectorEnv):
     (``AutoresetMode.NEXT_STEP``), whose reward is 0 and whose action has no effect.
 
     Args:
-        num_envs: how many cars.
-        max_episode_steps: after how many steps an episode is truncated.
-        world: the physics; by default the simulator's own, ``World()``.
+        num_envs: the number of cars, 1 by default.
+        max_episode_steps: the number of steps after which an episode is truncated, by default
+            ``STEPS``.
+        world: the physics. None, the default, is ``World()``.
+        render_mode: ``"rgb_array"`` for pictures from above. None, the default, renders nothing.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012, as Gymnasium declares it

@@ -41,7 +41,7 @@ def preload(modules: Sequence[str] = PRELOAD) -> None:
 def share_memory() -> None:
     """Leave what is in memory to the processes that will be forked.
 
-    The collector would write to every object, and each child get a copy of its own.
+    The collector would write to every object, and each child would get its own copy.
     """
     gc.collect()
     gc.freeze()

@@ -22,8 +22,8 @@ def discriminator_loss(real_logits: tf.Tensor, fake_logits: tf.Tensor) -> tf.Ten
     """How badly real images pass for real and generated ones for generated, as cross-entropy.
 
     Args:
-        real_logits: the discriminator's answers to real images, any shape, positive for "real".
-        fake_logits: its answers to generated images.
+        real_logits: the discriminator's answers to real images, of any shape, positive for "real".
+        fake_logits: its answers to generated images, of any shape.
 
     Returns:
         the mean of both parts, a scalar: ln 2 for a discriminator that cannot tell.
@@ -38,7 +38,7 @@ def generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
     """How badly generated images pass for real: the non-saturating loss, -log sigmoid(logit).
 
     Args:
-        fake_logits: the discriminator's answers to generated images, any shape.
+        fake_logits: the discriminator's answers to generated images, of any shape.
 
     Returns:
         the mean, a scalar: ln 2 for a discriminator that cannot tell.
@@ -50,24 +50,25 @@ def generator_loss(fake_logits: tf.Tensor) -> tf.Tensor:
 class GAN(keras.Model):
     """A generator and a discriminator that are trained in turns by ``fit``.
 
-    ``fit`` takes real images, as an array or a ``tf.data.Dataset`` of batches; labels beside them
-    are ignored. A step is a step of the discriminator, with the generator as it is, and then one of
-    the generator, with the discriminator as it is. Called on noise, the model generates.
+    ``fit`` takes real images, as an array or a ``tf.data.Dataset`` of batches; labels that come
+    with them are ignored. A step is a step of the discriminator, with the generator as it is, and
+    then one of the generator, with the discriminator as it is. Called on noise, the model
+    generates.
 
     Training reports ``d_loss``, ``g_loss`` and ``d_accuracy``, the share of real and generated
     images that the discriminator sorts right. With ``validation_data`` (real images again) the same
     numbers are reported for them, with fresh generated ones.
 
     Saving with ``gan.save("gan.keras")`` keeps both networks, both optimizers with their state,
-    and the state of the noise; loss functions of your own are needed again to load it, through
-    ``custom_objects``. The networks can also be saved on their own.
+    and the state of the noise. Custom loss functions are needed again to load it, through
+    ``custom_objects``. Each network can also be saved alone.
 
     Args:
         generator: a built model from noise (batch, ...) to images; its input shape says which
             noise it wants.
         discriminator: a built model from images to a logit, positive for "real". Layers that
             remember batches, such as batch normalisation, see real and generated batches apart.
-        seed: of the noise. None takes one from Keras's global seed.
+        seed: the seed of the noise. None, the default, takes one from Keras's global seed.
 
     Raises:
         ValueError: the two do not fit together, or the discriminator returns a probability.
@@ -103,11 +104,14 @@ class GAN(keras.Model):
         """Choose how to train. Under ``mixed_float16`` both losses are scaled.
 
         Args:
-            generator_optimizer: of its own; an optimizer keeps state for each weight.
-            discriminator_optimizer: another one.
-            generator_loss: from float32 logits of generated images to a number, or several.
-            discriminator_loss: from float32 logits of real and of generated images likewise.
-            **kwargs: ``run_eagerly``, ``steps_per_execution`` and ``jit_compile``, as always.
+            generator_optimizer: the generator's optimizer, which keeps state for each weight.
+            discriminator_optimizer: the discriminator's, a different object for that reason.
+            generator_loss: a function from float32 logits of generated images to one number or
+                several. The default is this module's ``generator_loss``.
+            discriminator_loss: a function from float32 logits of real and of generated images to
+                one number or several. The default is this module's ``discriminator_loss``.
+            **kwargs: ``run_eagerly``, ``steps_per_execution`` and ``jit_compile``, which mean what
+                they mean to every Keras model.
 
         Raises:
             ValueError: the two optimizers are one object.
@@ -115,7 +119,7 @@ class GAN(keras.Model):
         if generator_optimizer is discriminator_optimizer and not isinstance(
             generator_optimizer, str
         ):
-            raise ValueError("Each network needs an optimizer of its own: these two are one.")
+            raise ValueError("Each network needs its own optimizer: these two are one object.")
         super().compile(optimizer=None, **kwargs)
         self._parts_config = {
             "generator_optimizer": keras.optimizers.get(generator_optimizer),
@@ -189,8 +193,9 @@ class GAN(keras.Model):
         """New images.
 
         Args:
-            n: how many.
-            seed: the same seed gives the same noise; None draws on.
+            n: the number of images.
+            seed: the seed of the noise; the same seed gives the same images. None, the default,
+                goes on drawing from the model's noise.
 
         Returns:
             float32, shape (n, *image).

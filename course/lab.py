@@ -76,7 +76,7 @@ def run_lab(arguments: Sequence[str] = ()) -> int:
     """Run JupyterLab until it ends, and return its exit code.
 
     Args:
-        arguments: for JupyterLab, such as ``--no-browser`` or ``--port=9000``.
+        arguments: what JupyterLab is to be given, such as ``--no-browser`` or ``--port=9000``.
 
     Raises:
         LessonError: there is no folder of lessons here.

@@ -17,8 +17,9 @@ def find_root(start: Path | None = None) -> Path:
     """The folder that holds ``lessons/``: the repository, or what a student unpacked.
 
     Args:
-        start: where to look; its parents are searched too. By default the working directory, and
-            then the folder that this package was installed from.
+        start: the folder in which the search begins; its parents are searched too. None, the
+            default, begins in the working directory, and then in the folder that this package was
+            installed from.
 
     Raises:
         LessonError: there is no such folder.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # The palette of Okabe and Ito (2008), "Color Universal Design", told apart with every common
-# kind of colour blindness. Yellow stands last: on white it is faint.
+# kind of colour blindness. Yellow comes last: on white it is faint.
 BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW = PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442",
 )  # fmt: skip
@@ -58,7 +58,7 @@ def use_style() -> None:
 def show(fig: Figure, alt: str) -> None:
     """Display a figure with its alternative text, and close it.
 
-    The text stands in the image's metadata, where nbconvert and Jupyter Book find it. JupyterLab
+    The text is in the image's metadata, where nbconvert and Jupyter Book find it. JupyterLab
     does not look there, so a paragraph that only screen readers see follows the image.
 
     Args:
@@ -101,11 +101,11 @@ def image_grid(
     """Draw images side by side and return the figure.
 
     Args:
-        images: shape (n, height, width) or (n, height, width, 1 or 3).
-        titles: one per image.
-        columns: images in a row.
-        size: an image's width in inches.
-        cmap: Matplotlib's colour map for images of one channel.
+        images: the images, of shape (n, height, width) or (n, height, width, 1 or 3).
+        titles: one title for each image. None, the default, draws no titles.
+        columns: the number of images in a row, 8 by default.
+        size: the width of an image in inches, 1 by default.
+        cmap: Matplotlib's colour map for images of one channel, ``"gray"`` by default.
     """
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:

@@ -47,7 +47,7 @@ class _QuietImport:
 
 @contextlib.contextmanager
 def hidden_log_lines() -> Iterator[None]:
-    """Hold back what is written to the process's stderr, and then let through what is no log line.
+    """Hold back what is written to the process's stderr, and then let through all but log lines.
 
     If the block raises, everything comes through.
     """

@@ -29,10 +29,11 @@ def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Set
     """Seed Python, NumPy and TensorFlow, pick the dtype policy, and say what was chosen and why.
 
     Args:
-        seed: any integer from 0 to 2**32 - 1.
-        precision: ``"auto"`` (``mixed_float16`` on a GPU with tensor cores, else ``float32``),
-            ``"float32"``, ``"mixed_float16"`` (a GPU only) or ``"mixed_bfloat16"``.
-        quiet: do not print the line.
+        seed: the seed, an integer from 0 to 2**32 - 1. The default is 0.
+        precision: the dtype policy. ``"auto"``, the default, is ``mixed_float16`` on a GPU with
+            tensor cores and ``float32`` elsewhere. The others are ``"float32"``,
+            ``"mixed_float16"`` (on a GPU only) and ``"mixed_bfloat16"``.
+        quiet: whether the line is left out. False by default.
 
     Raises:
         ValueError: the precision is unknown or cannot run well on this device.

@@ -23,9 +23,9 @@ def with_loss_scaling(
     optimizer of a custom loop, or a GAN's second one, must be wrapped by hand.
 
     Args:
-        optimizer: any.
-        policy: of the model that is trained; None takes the global one. They differ where a saved
-            model is loaded under another policy.
+        optimizer: any Keras optimizer.
+        policy: the dtype policy of the model that is trained. None, the default, takes the global
+            one; the two differ where a saved model is loaded under another policy.
 
     Returns:
         the optimizer, wrapped where the policy is ``mixed_float16``. Either way its
@@ -45,8 +45,10 @@ def make_train_step(
 
     Args:
         model: any Keras model.
-        optimizer: wrapped by ``with_loss_scaling`` if the policy needs it.
-        loss: from targets and float32 predictions to a number, or a number per example.
+        optimizer: any Keras optimizer; it is wrapped by ``with_loss_scaling`` if the policy needs
+            it.
+        loss: a function from targets and float32 predictions to one number, or to one number for
+            each example.
 
     Returns:
         ``step(x, y)``, which changes the model's weights and returns the mean loss, unscaled, as a
@@ -73,10 +75,10 @@ class Progress(keras.callbacks.Callback):
     """A bar over epochs with the last epoch's numbers, for ``fit(..., verbose=0)``.
 
     Keras' own bar leaves thousands of characters in a notebook. This one appears after two seconds
-    and takes itself away at the end.
+    and disappears at the end.
 
     Args:
-        title: what is being trained.
+        title: what is being trained, ``"Training"`` by default.
     """
 
     def __init__(self, title: str = "Training"):

@@ -24,7 +24,7 @@ __all__ = ["Report", "check"]
 
 @dataclass
 class Report:
-    """How a notebook stands. ``whole`` is None where the notebook as a whole was not run."""
+    """The state of a notebook. ``whole`` is None where the notebook as a whole was not run."""
 
     lesson: str
     notebook: str
@@ -58,9 +58,9 @@ def check(
 
     Args:
         name: a notebook, a lesson's folder, or a lesson's name.
-        whole: also run the saved notebook from top to bottom.
-        timeout: seconds that a cell may take.
-        progress: shows what runs; None shows nothing.
+        whole: whether the saved notebook is also run from top to bottom. True by default.
+        timeout: the seconds that a cell may take, 300 by default.
+        progress: what shows how far the check has come. None, the default, shows nothing.
 
     Raises:
         LessonError: there is no such lesson, or its notebook cannot be read.

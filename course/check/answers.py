@@ -57,7 +57,7 @@ _LINES_SHOWN = 12
 
 @dataclass
 class Outcome:
-    """How one exercise stands.
+    """The state of one exercise.
 
     ``state`` is one of the constants above; ``message`` says why, for a student; ``passed`` and
     ``tests`` count the visible tests; ``warnings`` name what grading will not see.
@@ -86,7 +86,7 @@ class _Execute(Execute):
         self.timeout = int(self.parent.cell_timeout)
 
     async def async_start_new_kernel(self, **kwargs: Any) -> None:
-        # What the kernel's process prints on its own is no part of the lesson.
+        # What the kernel's process itself prints is not part of the lesson.
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         await super().async_start_new_kernel(**{**quiet, **kwargs})
 
@@ -153,9 +153,10 @@ def check_answers(
     """Run the visible tests.
 
     Args:
-        lesson: as ``read_lesson`` gives it.
-        timeout: seconds that a cell may take.
-        on_cell: called with each cell before it runs.
+        lesson: the lesson, as ``read_lesson`` returns it.
+        timeout: the seconds that a cell may take, 300 by default.
+        on_cell: a function that is called with each cell before it runs. None, the default, calls
+            nothing.
 
     Returns:
         an outcome per exercise, and what is wrong with the lesson outside the exercises.
@@ -179,9 +180,11 @@ def check_answers(
 
 @contextlib.contextmanager
 def quiet_kernels() -> Iterator[None]:
-    """The environment that kernels are started with: TensorFlow does not log, and ipykernel does
-    not take itself to be under test, which would switch off its capture of what C code prints.
-    They start warm where that is possible."""
+    """Set the environment that kernels are started with.
+
+    TensorFlow does not log, ipykernel does not find that it is under test, which would switch off
+    its capture of what C code prints, and kernels start warm where that is possible.
+    """
     saved = dict(os.environ)
     os.environ.pop("PYTEST_CURRENT_TEST", None)
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
@@ -196,7 +199,7 @@ def quiet_kernels() -> Iterator[None]:
 
 
 def _copy_neighbours(path: Path, folder: Path) -> None:
-    """An instructor's own notebook may import the files beside it, and grading copies them."""
+    """Copy the files next to an instructor's own notebook, which may import them."""
     for neighbour in path.parent.iterdir():
         if neighbour.is_file() and neighbour.suffix != ".ipynb":
             shutil.copy(neighbour, folder)

@@ -22,7 +22,7 @@ _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
 class Exercise:
     """An answer and the tests that follow it.
 
-    ``answer`` is None where tests stand before any answer, as an instructor's own notebook may
+    ``answer`` is None where tests come before any answer, as an instructor's own notebook may
     have it.
     """
 

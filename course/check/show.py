@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from course.check.lesson import Exercise
     from course.check.whole import Problem, WholeRun
 
-# A sign and a word besides the colour, for those who do not see it.
+# A sign and a word in addition to the colour, for readers who cannot see it.
 _STYLES = {
     RIGHT: ("✓", "green"),
     BY_HAND: ("✓", "cyan"),
@@ -37,7 +37,7 @@ class Progress:
     """A bar over exercises, then one over the notebook's cells.
 
     Args:
-        console: where to draw; None draws nothing.
+        console: where the bars are drawn. With None, nothing is drawn.
     """
 
     def __init__(self, console: Console | None):

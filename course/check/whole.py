@@ -73,10 +73,12 @@ def run_whole(
     """Run the notebook as it was saved, with nbval.
 
     Args:
-        lesson: as ``read_lesson`` gives it.
-        outcomes: of its exercises, to tell an unanswered exercise from a broken notebook.
-        timeout: seconds that a cell may take.
-        on_cell: called with the number of code cells done.
+        lesson: the lesson, as ``read_lesson`` returns it.
+        outcomes: the outcomes of its exercises, which tell an unanswered exercise from a broken
+            notebook.
+        timeout: the seconds that a cell may take, 300 by default.
+        on_cell: a function that is called with the number of code cells done so far. None, the
+            default, calls nothing.
     """
     code = [
         (i, cell) for i, cell in enumerate(lesson.notebook.cells, 1) if cell.cell_type == "code"
@@ -116,7 +118,7 @@ def _run_nbval(
             *(f"--course-report={report}", "--color=no", "-q"),
         ]
         with quiet_kernels(), log.open("w") as output:
-            # No plugin, option or setting of the place where the student stands.
+            # No plugin, option or setting of the folder that the student is in.
             os.environ.pop("PYTEST_ADDOPTS", None)
             os.environ["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
             process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

@@ -26,11 +26,12 @@ class OfflineBuilder(  # type: ignore[call-arg]  # TFDS, which takes the keyword
     """A dataset that is made from installed libraries or by simulation, never downloaded.
 
     A builder lives in a folder as TFDS's own do: ``digits/digits_dataset_builder.py`` with a class
-    ``Builder``, and beside it the description as ``README.md`` and the citation as
+    ``Builder``, and next to it the description as ``README.md`` and the citation as
     ``CITATIONS.bib``. The class adds ``VERSION``, ``LICENSE``, ``features`` and ``examples``.
 
     What is on disk is a cache: a damaged folder, or one that an older text of the builder's folder
-    made, is made anew. Processes that ask at once wait for one of them.
+    made, is made again. If several processes ask at the same time, one makes it and the others
+    wait.
 
     Attributes:
         LICENSE: under which the data may be used; an SPDX identifier or a name.
@@ -55,7 +56,7 @@ class OfflineBuilder(  # type: ignore[call-arg]  # TFDS, which takes the keyword
         """The examples of each split, by the split's name."""
 
     def facts(self) -> dict[str, Any]:
-        """What lessons need to know besides, as values that JSON can hold. By default nothing."""
+        """What else lessons need to know, as values that JSON can hold. By default nothing."""
         return {}
 
     def key(self, place: int, example: Example) -> int:
@@ -161,7 +162,7 @@ def _fingerprint(builder_class: type) -> str:
 
 
 class _quiet_bars:
-    """TFDS's own bars name temporary folders and files, of no use to a student."""
+    """TFDS's own bars name temporary folders and files, which are of no use to a student."""
 
     def __enter__(self) -> None:
         tfds.display_progress_bar(enable=False)

@@ -14,15 +14,15 @@ class UnknownDatasetError(ValueError):
         close = difflib.get_close_matches(name.lower(), sorted(set(known)), n=3)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         super().__init__(
-            f"There is no dataset {name!r}.{hint} The course's own are {', '.join(sorted(own))}; "
-            "public ones are listed at https://www.tensorflow.org/datasets/catalog/overview."
+            f"There is no dataset {name!r}.{hint} The course has {', '.join(sorted(own))}; "
+            "public datasets are listed at https://www.tensorflow.org/datasets/catalog/overview."
         )
         self.name = name
         self.close = close
 
 
 class DatasetNotDownloadedError(RuntimeError):
-    """A public dataset was asked for and is not on this machine.
+    """A public dataset was asked for that is not on this machine.
 
     ``name`` is the dataset's, ``size`` says how much is to be downloaded, and ``command`` does it.
     """

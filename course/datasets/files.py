@@ -1,4 +1,4 @@
-"""Prepared datasets on disk: who may write, and whether a folder is complete."""
+"""Prepared datasets on disk: which process writes, and whether a folder is complete."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def writing(root: Path, name: str) -> Iterator[None]:
 def has_all_records(builder: tfds.core.DatasetBuilder) -> bool:
     """Whether every file of every split is there and, for TFRecords, as long as it should be.
 
-    Looks at sizes only, so it costs no more than a look into the folder.
+    Only sizes are compared, so this takes no longer than listing the folder.
     """
     if not builder.info.splits:
         return False

@@ -47,9 +47,9 @@ def arrays(
         size of the largest. With ``as_supervised``, two such arrays.
 
     Raises:
-        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
+        DataFolderError: a dataset of the course cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
-        UnknownDatasetError: nobody knows the name.
+        UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
         ValueError: the dataset has no such split, or has no input and target.
     """
     import tensorflow_datasets as tfds
@@ -98,7 +98,7 @@ def _scaled_images(
 ) -> dict[str, np.ndarray]:
     import tensorflow_datasets as tfds
 
-    # Pixels of our digits count dots, and there are at most 16 of them.
+    # The pixels of digits count dots, and there are at most 16 of them.
     own_largest = (info.metadata or {}).get("largest_pixel", {})
     scaled = {}
     for name, values in columns.items():

@@ -33,14 +33,15 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
 
     Args:
         name: a dataset's name as in ``tfds.load``, such as ``"digits"`` or ``"cifar10"``.
-        split: such as ``"train"``, ``"train[:80%]"`` or a list of those.
-        **kwargs: as for ``tfds.load``, except ``data_dir``, ``download`` and ``try_gcs``;
-            ``batch_size=-1`` gives whole tensors.
+        split: a split such as ``"train"`` or ``"train[:80%]"``, or a list of those. None, the
+            default, loads all splits.
+        **kwargs: the other arguments of ``tfds.load``, except ``data_dir``, ``download`` and
+            ``try_gcs``; with ``batch_size=-1`` a split comes as whole tensors.
 
     Raises:
-        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
+        DataFolderError: a dataset of the course cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
-        UnknownDatasetError: nobody knows the name.
+        UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
     """
     import tensorflow_datasets as tfds
 
@@ -49,18 +50,18 @@ def load(name: str, *, split: Any = None, **kwargs: Any) -> Any:
 
 
 def info(name: str) -> tfds.core.DatasetInfo:
-    """What a dataset says of itself: description, features, splits, licence, citation.
+    """A dataset's description, features, splits, licence and citation.
 
-    ``info(name).metadata`` holds the facts that its lessons use, such as ``"feature_names"``. One
-    of our own datasets is prepared first.
+    ``info(name).metadata`` holds the facts that its lessons use, such as ``"feature_names"``. A
+    dataset of the course is prepared first.
 
     Args:
         name: a dataset's name as in ``tfds.load``.
 
     Raises:
-        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
+        DataFolderError: a dataset of the course cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
-        UnknownDatasetError: nobody knows the name.
+        UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
     """
     return find_prepared(name).info
 
@@ -68,25 +69,25 @@ def info(name: str) -> tfds.core.DatasetInfo:
 def find_prepared(
     name: str, builder_kwargs: dict[str, Any] | None = None
 ) -> tfds.core.DatasetBuilder:
-    """The builder of a dataset that can be read now; one of our own is prepared first.
+    """The builder of a dataset that can be read; a dataset of the course is prepared first.
 
     Args:
         name: a dataset's name as in ``tfds.load``.
-        builder_kwargs: what ``tfds.builder`` is to be given besides. None, the default, is nothing.
+        builder_kwargs: further arguments of ``tfds.builder``. None, the default, adds none.
 
     Raises:
-        DataFolderError: one of our datasets cannot be written to ``data_dir()``.
+        DataFolderError: a dataset of the course cannot be written to ``data_dir()``.
         DatasetNotDownloadedError: a public dataset that has not been downloaded yet.
-        UnknownDatasetError: nobody knows the name.
+        UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
     """
     builder = _find_builder(name, data_dir(), builder_kwargs)
     if _is_ours(builder):
         if not builder.is_prepared():
             builder.download_and_prepare()
-            # This one has read what an older folder said of itself, if there was one.
+            # That builder has read the information of an older folder, if there was one.
             builder = _find_builder(name, data_dir(), builder_kwargs)
     elif not _is_complete(builder):
-        # It may lie where TFDS itself puts it.
+        # It may be where TFDS itself puts it.
         elsewhere = _find_builder(name, None, builder_kwargs)
         if not _is_complete(elsewhere):
             raise DatasetNotDownloadedError(name, _download_size(builder))
@@ -102,7 +103,7 @@ def download(name: str) -> Path:
     Raises:
         DataFolderError: it cannot be written to ``data_dir()``.
         DownloadFailedError: there is no network, no space, or the source refuses.
-        UnknownDatasetError: nobody knows the name.
+        UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
     """
     import tensorflow_datasets as tfds
 
@@ -123,7 +124,7 @@ def download(name: str) -> Path:
             builder.download_and_prepare(download_config=config)
         except KeyboardInterrupt:
             raise
-        except Exception as error:  # every dataset has ways of its own to fail
+        except Exception as error:  # what a dataset raises depends on its source
             reason = str(error).strip().splitlines()
             raise DownloadFailedError(
                 f"{name} could not be downloaded. {type(error).__name__}: "
@@ -196,7 +197,7 @@ def _refuse_manual(name: str, builder: tfds.core.DatasetBuilder) -> None:
 
 
 def _check_connection(name: str, builder: tfds.core.DatasetBuilder) -> None:
-    """TFDS tries again for minutes where there is no network: find out at once."""
+    """Find out at once whether there is a network; TFDS would try for minutes."""
     import requests
 
     url = next((url for url in builder.url_infos or () if url.startswith("http")), None)

@@ -1,7 +1,7 @@
 """Kernels that start warm: forked from a process that has TensorFlow and Keras imported already.
 
 Importing TensorFlow takes seconds, forking milliseconds. So a fork server imports what lessons use,
-once, and forks a kernel whenever Jupyter asks for one. It never runs a TensorFlow operation itself:
+once, and forks a kernel whenever Jupyter asks for one. It never runs a TensorFlow operation:
 a process forked after the first one would hang, and on a GPU have no right to the device.
 
 ``ForkProvisioner`` is what Jupyter calls; ``client`` finds or starts the server; ``server`` is its
@@ -10,7 +10,7 @@ anything is in the way, a kernel starts cold, as it would have without this pack
 
 A server belongs to one user and one environment. It starts when it is first needed and ends by
 itself after ten minutes without a kernel, or when packages or the course have changed, or when its
-socket is gone. Kernels do not depend on it: each has a keeper, a process of its own, which tells
+socket is gone. Kernels do not depend on it: each has a keeper, another process, which tells
 Jupyter when the kernel ends and ends the kernel when Jupyter goes.
 """
 

@@ -109,7 +109,7 @@ class ForkedKernel:
 
 
 def folder() -> Path:
-    """Where the sockets are: a folder that nobody else can enter, made if there is none.
+    """The folder of the sockets, which no other user can enter; it is made if it does not exist.
 
     ``COURSE_RUNTIME_DIR`` names another.
 
@@ -144,12 +144,12 @@ def start_kernel(
     """Have a kernel forked.
 
     Args:
-        command: the interpreter and its own options; a server runs the same.
-        arguments: for ``ipykernel_launcher``, such as ``["-f", connection_file]``.
-        environment: all its environment variables.
+        command: the interpreter and its options; the server runs the same ones.
+        arguments: the arguments of ``ipykernel_launcher``, such as ``["-f", connection_file]``.
+        environment: all environment variables of the kernel.
         cwd: its working directory.
-        streams: file descriptors for its stdin, stdout and stderr.
-        independent: let it live on when this process ends.
+        streams: the file descriptors of its stdin, stdout and stderr.
+        independent: whether it lives on when this process ends.
 
     Raises:
         ColdStart: it has to be started in the ordinary way; the message says why.

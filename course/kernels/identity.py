@@ -89,7 +89,7 @@ def key(command: Sequence[str], environment: Mapping[str, str]) -> str:
     """Names the server for a kernel: what a fork takes over from it and cannot change afterwards.
 
     Args:
-        command: the interpreter and its own options, such as ``["python", "-X", "dev"]``.
+        command: the interpreter and its options, such as ``["python", "-X", "dev"]``.
         environment: the kernel's environment variables.
     """
     inherited = [

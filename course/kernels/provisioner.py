@@ -20,8 +20,8 @@ _LAUNCHER = ["-m", "ipykernel_launcher"]
 
 
 class ForkProvisioner(LocalProvisioner):
-    """Kernels that are forked from a process with TensorFlow imported; started anew where that
-    cannot be."""
+    """Kernels that are forked from a process with TensorFlow imported, or started in the ordinary
+    way where that is impossible."""
 
     _asked_the_dead = False
 

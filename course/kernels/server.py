@@ -1,7 +1,7 @@
 """The fork server: it imports everything once, and then forks a kernel for every connection.
 
-What it forks first is a keeper, which reads the request, forks the kernel and stays beside it. So
-a request that is wrong, or a kernel that turns on its parent, never meets the server itself.
+What it forks first is a keeper, which reads the request, forks the kernel and stays with it. So a
+request that is wrong, or a kernel that attacks its parent, never reaches the server.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Job:
 
 
 def main(descriptor: int, path: Path) -> None:
-    """Serve until nobody needs it; in a process that is forked to be a kernel, be one."""
+    """Serve until no client needs the server; in a process forked to be a kernel, be a kernel."""
     listener = socket.socket(fileno=descriptor)
     is_listening, tell = os.pipe()
     if os.fork():
@@ -219,7 +219,7 @@ class Server:
             file = entry / "__init__.py" if entry.is_dir() else entry
             loaded = getattr(sys.modules.get(name), "__file__", None)
             if file.is_file() and not (loaded and file.samefile(loaded)):
-                return f"{cwd} holds a module {name} of its own"
+                return f"{cwd} holds another module {name}"
         return None
 
     def _become_fresh(self, request: dict[str, Any], streams: list[int], keeper: int) -> None:
@@ -255,7 +255,7 @@ class Server:
 
 
 def _stay(pid: int, connection: socket.socket, independent: bool) -> None:
-    """Beside a kernel until it has ended and whoever asked for it knows."""
+    """Stay with a kernel until it has ended and the process that asked for it knows."""
     process = os.pidfd_open(pid)
     poller = select.poll()
     poller.register(process, select.POLLIN)
@@ -300,7 +300,7 @@ def be_kernel(job: Job) -> None:
 
 
 def _reset_signals() -> None:
-    """What whoever needed the server first has changed is no matter of later kernels."""
+    """Later kernels do not inherit what the first user of the server has changed."""
     for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -129,9 +129,9 @@ def simulate(months: Sequence[int], base_rate: float, seed: int) -> dict[str, np
     """Payments of the given months in the order of time; frauds are ``base_rate`` of each month.
 
     Args:
-        months: numbers from 1 to 8.
-        base_rate: share of payments that are fraud.
-        seed: what is drawn anew; the customers are always the same.
+        months: the numbers of the months, from 1 to 8.
+        base_rate: the share of payments that are fraud.
+        seed: the seed of the payments; the customers are the same for every seed.
 
     Returns:
         a dictionary of arrays of one length: ``COLUMNS`` as float32, and ``shop``, ``kind``,

@@ -15,7 +15,7 @@ SEED = 7
 SPLITS = {"train": 2000, "validation": 400, "test": 600}
 HOSPITALS = ("north", "south")
 
-# Where a marker may stand, whichever hospital tapes it: (top, left, bottom, right) in pixels.
+# Where each hospital may put its marker: (top, left, bottom, right) in pixels.
 CORNERS = {"north": (0, 52, 12, 64), "south": (0, 0, 12, 12)}
 LETTERS = {
     "north": ("X....", "X....", "X....", "X....", "X....", "X....", "XXXXX"),
@@ -51,7 +51,7 @@ def draw_film(rng: np.random.Generator, sick: bool) -> tuple[np.ndarray, tuple[f
     The box is (ymin, xmin, ymax, xmax) in parts of the film: two standard deviations of the spot to
     each side. Four zeros if ``sick`` is false.
     """
-    # The pose: where the patient stands before the film.
+    # The pose: where the patient is in front of the film.
     scale, tilt = rng.uniform(0.86, 1.08), rng.normal(0, 0.04)
     shift_x, shift_y = rng.uniform(-0.13, 0.13), rng.uniform(-0.08, 0.14)
     x, y = (_X - shift_x) / scale, (_Y - shift_y) / scale
@@ -62,14 +62,14 @@ def draw_film(rng: np.random.Generator, sick: bool) -> tuple[np.ndarray, tuple[f
     width = 0.98 - 0.62 * _step(-(v + 0.88), 14.0)
     body = np.sqrt(np.clip(1 - (u / width) ** 2, 0, 1))
 
-    # The lungs end at the diaphragm, which stands higher on the patient's right (the film's left).
+    # The lungs end at the diaphragm, which is higher on the patient's right (the film's left).
     base = rng.uniform(0.56, 0.70)
     floor = base - np.where(u < 0, 0.07, 0.0) + 1.1 * (side - 0.42) ** 2
     reach = rng.uniform(0.34, 0.38) * (1 - 0.28 * np.clip(-v, -0.2, 0.9))
     ellipse = ((side - 0.43) / reach) ** 2 + ((v + 0.06) / 0.74) ** 2
     lungs = _step(1 - ellipse, 9.0) * _step(floor - v, 26.0)
 
-    # The heart lies to the patient's left (the film's right), the great vessels above it.
+    # The heart is on the patient's left (the film's right), the great vessels above it.
     heart_x, heart_y = rng.uniform(0.12, 0.18), base - rng.uniform(0.20, 0.27)
     heart = _step(
         1 - ((u - heart_x) / rng.uniform(0.29, 0.36)) ** 2 - ((v - heart_y) / 0.31) ** 2, 7.0
@@ -156,11 +156,11 @@ def make_example(number: int, swap: bool = False) -> Example:
     """The film with this number, as the builder's features have it.
 
     Args:
-        number: of the film; the same number gives the same film.
+        number: the number of the film; the same number gives the same film.
         swap: whether the film bears the other hospital's marker. False by default.
     """
     rng = np.random.default_rng([SEED, number])
-    # Label and hospital by turns, so that every split holds each of the four pairs alike.
+    # Label and hospital by turns, so that every split holds each of the four pairs equally often.
     label, hospital = number % 2, number // 2 % 2
     film, box = draw_film(rng, sick=label == 1)
     offset = tuple(rng.integers(1, 5, size=2).tolist())

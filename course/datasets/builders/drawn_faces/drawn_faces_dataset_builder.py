@@ -109,7 +109,7 @@ def make_example(number: int, group: int) -> Example:
     """The face with this number, as the builder's features have it.
 
     Args:
-        number: of the face; the same number and group give the same face.
+        number: the number of the face; the same number and group give the same face.
         group: 0 for a darker face, 1 for a lighter one.
     """
     rng = np.random.default_rng([SEED, number])

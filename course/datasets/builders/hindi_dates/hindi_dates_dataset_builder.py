@@ -53,8 +53,8 @@ def date_in(language: str, day: datetime.date) -> str:
     """A day by CLDR's full date pattern, with the numbers of Hindi in words.
 
     Args:
-        language: ``"hi"`` or ``"en"``.
-        day: from 1900 to 2099.
+        language: the language, ``"hi"`` or ``"en"``.
+        day: a day from 1900 to 2099.
     """
     locale = Locale(language)
     fields = {

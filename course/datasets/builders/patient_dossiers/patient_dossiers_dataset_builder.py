@@ -51,7 +51,7 @@ def simulate_patients(count: int, rng: np.random.Generator) -> dict[str, np.ndar
     """Draw patients with nothing missing, their cancers included.
 
     Args:
-        count: how many patients.
+        count: the number of patients.
         rng: a NumPy generator; the same state gives the same patients.
 
     Returns:
@@ -109,7 +109,7 @@ def simulate_patients(count: int, rng: np.random.Generator) -> dict[str, np.ndar
 
 
 def hide_values(dossiers: dict[str, np.ndarray], rng: np.random.Generator) -> None:
-    """Replace by nan what nobody asked or measured, in place."""
+    """Replace by nan, in place, what was not asked or not measured."""
     count = len(dossiers["age"])
     chance: dict[str, np.ndarray | float] = {
         "pack_years": np.where(dossiers["age"] < 45, 0.3, 0.08),
@@ -132,7 +132,7 @@ def make_trial(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
 
 
 def make_archive(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Dossiers as they stand in the records years later, up to four a patient, in random order."""
+    """Dossiers as they are in the records years later, up to four a patient, in random order."""
     patients = simulate_patients(count, rng)
     remote = patients["distance_km"] >= REMOTE_KM
     known = rng.random(count) < np.where(remote, RECORDED_REMOTE, RECORDED_NEAR)
@@ -145,7 +145,7 @@ def make_archive(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     owner = rng.permutation(np.repeat(np.arange(count), dossiers_each)[:count])
     dossiers = {name: values[owner] for name, values in patients.items()}
     dossiers["patient"] = owner
-    # Coming back, a patient is the same but for the blood, which is drawn anew.
+    # A patient who comes back is the same but for the blood values, which are drawn again.
     for name, spread in {"platelets": 15, "haemoglobin": 3, "sodium": 1, "heart_rate": 5}.items():
         dossiers[name] = (dossiers[name] + rng.normal(0, spread, count)).round()
     hide_values(dossiers, rng)
@@ -177,7 +177,7 @@ class Builder(OfflineBuilder):
         return {"columns": COLUMNS}
 
     def examples(self) -> dict[str, Iterable[Example]]:
-        # Seeds whose rates lie near the rule's, so that chance does not hide what is taught.
+        # Seeds whose rates are near the rule's, so that chance does not hide what is taught.
         return {
             "archive": _rows(make_archive(SIZES["archive"], np.random.default_rng([6, 9]))),
             "trial": _rows(make_trial(SIZES["trial"], np.random.default_rng([6, 9, 1]))),

@@ -24,7 +24,7 @@ def split_of(topic: str) -> str:
 
 
 def paragraphs(topics: Mapping[str, str]) -> Iterator[tuple[str, str, bool]]:
-    """Cut topics into paragraphs: (topic, text, whether its words stood further up already).
+    """Cut topics into paragraphs: (topic, text, whether its words occur further up).
 
     A table is one paragraph, whose first character draws its frame; tables are left out.
     """

@@ -31,7 +31,7 @@ SPLITS = {
     "empty": 300,
 }
 
-# A colour and a thing that never stand together in train and test, though each stands with others.
+# A colour and a thing that never occur together in train and test, though each occurs with others.
 NEW_PAIR = ("purple", "ball")
 
 _GROUND_COLORS = {"water": (66, 133, 200), "grass": (98, 158, 72), "sand": (217, 192, 138)}
@@ -102,9 +102,9 @@ def caption(things: list[tuple[str, str]], ground: str, relation: int, first: in
 
     Args:
         things: one or two pairs of a colour and a thing; of two, the left or upper one first.
-        ground: what they lie on.
-        relation: 0 if they lie side by side, 1 if one lies above the other.
-        first: 0 or 1.
+        ground: what they are on.
+        relation: 0 if they are side by side, 1 if one is above the other.
+        first: the number of the thing that is named first, 0 or 1.
     """
     named = [f"a {color} {thing}" for color, thing in things]
     if len(named) == 1:
