@@ -49,7 +49,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[str]:
-    """Hand in a lesson so many times, answered by its author's right and wrong answers.
+    """Hand in a lesson many times, with its author's right and wrong answers.
 
     Args:
         lesson: the lesson.
@@ -72,7 +72,7 @@ def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[st
         notebook = nbformat.from_dict(released)
         for cell in notebook.cells:
             if grade_id(cell) in variant.answers:
-                # The same text is graded once; so no two submissions have the same.
+                # The same text is graded only once, so no two submissions have the same text.
                 cell.source = f"{variant.answers[grade_id(cell)]}\n# {number}"
         students.append(f"s{number:03}")
         path = folder / "submitted" / students[-1] / lesson.name / lesson.student_notebook.name

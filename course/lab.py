@@ -37,7 +37,7 @@ def lab_command(root: Path, arguments: Sequence[str] = ()) -> list[str]:
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url={landing_page(root)}",
-        # News, updates and extensions are looked up in the network.
+        # News, updates and extensions are looked up on the network.
         "--LabApp.news_url=None",
         "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
         "--LabApp.extension_manager=readonly",
@@ -68,7 +68,7 @@ def lab_environment() -> Iterator[dict[str, str]]:
 
 
 def _first(folder: str, variable: str) -> str:
-    """What a list of folders in the environment is with one more in front."""
+    """A list of folders in the environment, with one more in front."""
     return os.pathsep.join(filter(None, [folder, os.environ.get(variable)]))
 
 

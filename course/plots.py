@@ -25,12 +25,12 @@ BLUE, ORANGE, GREEN, PINK, SKY, VERMILION, BLACK, YELLOW = PALETTE = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000", "#F0E442",
 )  # fmt: skip
 
-# A notebook holds a figure as text, a third longer, and should stay small enough to send and read.
+# A notebook holds a figure as text, which is a third longer, and should stay small enough to send.
 MAX_BYTES = 70_000
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
-# Off the screen, and still read aloud.
+# Outside the screen, and still read aloud.
 _READ_ALOUD = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)"
 
 

@@ -49,7 +49,7 @@ def find_device() -> Device:
 
 
 def choose(precision: str, device: Device) -> Choice:
-    """The policy for a wish (one of ``POLICIES``) on a device.
+    """The policy for a wish, which is one of ``POLICIES``, on a device.
 
     Raises:
         ValueError: the wish is unknown, or is float16 on a device where it cannot pay.

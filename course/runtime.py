@@ -22,7 +22,7 @@ class Setup:
         return f"seed {self.seed} · {self.policy} on {self.device}: {self.reason}"
 
     def _ipython_display_(self) -> None:
-        """Nothing: as the last value of a cell it would say again what ``setup`` has printed."""
+        """Show nothing: as the last value of a cell it would repeat what ``setup`` has printed."""
 
 
 def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Setup:
@@ -42,7 +42,7 @@ def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Set
 
     from course import plots
 
-    # TensorFlow's advice on how often it traces functions reads like a fault in the lesson.
+    # TensorFlow's advice on how often it traces functions looks like an error of the lesson.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
     device = precision_module.find_device()
     choice = precision_module.choose(precision, device)

@@ -1,6 +1,6 @@
 """Run a lesson's visible tests against the student's answers, as grading will see them.
 
-nbgrader's Validator does the running and the scoring. It is given the notebook that grading would
+nbgrader's Validator runs and scores. It is given the notebook that grading would
 make: the lesson's cells in the lesson's order with the student's answers, without the cells that
 only show something and without the student's own.
 """
@@ -111,7 +111,7 @@ class _Execute(Execute):
                     "Python ended while this cell ran: out of memory, or the code ended it.",
                 )
             )
-        # A log line of TensorFlow's on stderr is not a failed test, though nbgrader takes it so.
+        # A log line of TensorFlow on stderr is not a failed test, though nbgrader counts it as one.
         cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
         return cell, resources
 

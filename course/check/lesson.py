@@ -100,7 +100,7 @@ def _read_notebook(path: Path) -> NotebookNode:
     try:
         notebook = nbformat.reads(text, as_version=4)
         nbformat.validate(notebook)
-    except Exception as error:  # nbformat raises AttributeError, KeyError and its own kinds
+    except Exception as error:  # nbformat raises AttributeError, KeyError and its own errors
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise LessonError(f"{path} is not a valid notebook: {reason}. {again}") from error
     return notebook
@@ -136,7 +136,9 @@ def _validate(path: Path, notebook: NotebookNode, own: list[NotebookNode]) -> No
     graded = NotebookNode({**notebook, "cells": own})
     try:
         MetadataValidator().validate_nb(graded)
-    except Exception as error:  # its kinds share no base but Exception, KeyError among them
+    except (
+        Exception
+    ) as error:  # its errors have no common base but Exception; KeyError is one of them
         raise LessonError(
             f"{path}: grading would refuse this notebook: {str(error).strip().splitlines()[0]}. "
             "Delete the cell that is a copy of another, or take a fresh copy of the lesson and "

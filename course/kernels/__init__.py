@@ -2,11 +2,11 @@
 
 Importing TensorFlow takes seconds, forking milliseconds. So a fork server imports what lessons use,
 once, and forks a kernel whenever Jupyter asks for one. It never runs a TensorFlow operation:
-a process forked after the first one would hang, and on a GPU have no right to the device.
+a process forked after the first one would hang, and on a GPU could not use the device.
 
 ``ForkProvisioner`` is what Jupyter calls; ``client`` finds or starts the server; ``server`` is its
 process; ``identity`` says which kernels one server may fork. Linux only: elsewhere, and whenever
-anything is in the way, a kernel starts cold, as it would have without this package.
+something prevents the fork, a kernel starts cold, as it would without this package.
 
 A server belongs to one user and one environment. It starts when it is first needed and ends by
 itself after ten minutes without a kernel, or when packages or the course have changed, or when its

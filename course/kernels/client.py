@@ -1,4 +1,4 @@
-"""Ask a fork server for a kernel, and start the server first where there is none."""
+"""Ask a fork server for a kernel, and start the server first if none runs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ ATTEMPTS = 3
 
 
 class ColdStart(Exception):
-    """No warm kernel is to be had. The message says why, as a part of a sentence."""
+    """A warm kernel cannot be had. The message says why, as a part of a sentence."""
 
 
 class ForkedKernel:
@@ -83,7 +83,7 @@ class ForkedKernel:
         self.send_signal(signal.SIGTERM)
 
     def wait_until_it_listens(self, timeout: float) -> None:
-        """Wait until clients can connect, or it has ended, or ``timeout`` seconds have gone by."""
+        """Wait until clients can connect or the kernel has ended, at most ``timeout`` seconds."""
         self._connection.settimeout(timeout)
         try:
             message = self._connection.recv(4096)
@@ -96,7 +96,7 @@ class ForkedKernel:
         self._take(message)
 
     def close(self) -> None:
-        """Let go of it."""
+        """Release the kernel's process number; a kernel that still runs is ended."""
         self._connection.close()
 
     def _take(self, message: bytes) -> None:
@@ -203,7 +203,7 @@ def ask(
             break
         except TimeoutError:
             if _is_stopped(server):
-                # Some process of this user's did that. Kernels that run do not need it any more.
+                # A process of this user did that. Kernels that run no longer need the server.
                 os.kill(server, signal.SIGKILL)
             elif time.monotonic() > deadline:
                 raise
@@ -234,7 +234,7 @@ def stop_servers() -> None:
 
 
 def _connect(path: Path) -> socket.socket | None:
-    """A connection to a server of this user's, or None where there is none."""
+    """A connection to one of this user's servers, or None if no server listens there."""
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     connection.settimeout(10)
     try:

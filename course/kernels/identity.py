@@ -1,4 +1,4 @@
-"""Which kernels a fork server may fork: those that would inherit from it what they had anyway."""
+"""Which kernels a fork server may fork: those that would have anyway what they inherit from it."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ from course.forking import (
 from course.kernels import identity
 
 IDLE_SECONDS = 600
-# How often it looks whether it is still wanted.
+# How often the server looks whether it is still wanted.
 TICK_SECONDS = 5
 REQUEST_SECONDS = 30
 
@@ -73,7 +73,7 @@ def main(descriptor: int, path: Path) -> None:
     listener = socket.socket(fileno=descriptor)
     is_listening, tell = os.pipe()
     if os.fork():
-        # Whoever has started this process need not be its parent for long.
+        # The process that started this one need not be its parent for long.
         os.close(tell)
         os.read(is_listening, 1)
         os._exit(0)
@@ -229,11 +229,11 @@ class Server:
             OSError: the system refuses.
         """
         os.setsid()
-        # As a keeper that is gone cannot say how its kernel ended, the two end together.
+        # A keeper that is gone cannot say how its kernel ended, so the two end together.
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:
             os._exit(1)
-        # A kernel is its user's own, to debug and to look into.
+        # A kernel belongs to its user, who may debug it.
         prctl(PR_SET_DUMPABLE, 1)
         for target, stream in enumerate(streams):
             os.dup2(stream, target)
@@ -246,7 +246,7 @@ class Server:
         os.environ.clear()
         os.environ.update(self.set_by_imports | request["environment"])
         if not request["independent"]:
-            # ipykernel ends with this process, and keeps quiet on the terminal for it.
+            # ipykernel then ends with this process, and writes nothing to the terminal.
             os.environ["JPY_PARENT_PID"] = str(keeper)
         time.tzset()
         tempfile.tempdir = None

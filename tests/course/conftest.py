@@ -14,7 +14,7 @@ DOUBLE_STUB = "def double(x):\n    # YOUR CODE HERE\n    raise NotImplementedErr
 
 
 class ToyLesson:
-    """A lesson of two exercises, ``double`` and ``triple``, in a folder of its own."""
+    """A lesson of two exercises, ``double`` and ``triple``, in its own folder."""
 
     DOUBLE = "def double(x):\n    return 2 * np.asarray(x)"
     TRIPLE = "def triple(x):\n    return 3 * x"
@@ -72,7 +72,7 @@ class ToyLesson:
         return self
 
     def add(self, before: str, source: str, **metadata) -> NotebookNode:
-        """Put a cell of the student's own before another."""
+        """Put a cell of the student's before another."""
         cell = new_code_cell(source, metadata=metadata)
         self.notebook.cells.insert(self.notebook.cells.index(self.cell(before)), cell)
         return cell

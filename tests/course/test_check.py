@@ -133,7 +133,7 @@ def test_a_warning_alone_is_not_all_right(toy):
     assert not report.is_right
 
 
-def test_a_module_beside_the_notebook_is_not_seen(toy):
+def test_a_module_next_to_the_notebook_is_not_seen(toy):
     (toy.path.parent / "mine.py").write_text("three = 3")
     answer = "from mine import three\ndef triple(x):\n    return three * x"
     report = check(toy.answer(triple=answer).save(), whole=False)

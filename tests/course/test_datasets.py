@@ -1,4 +1,4 @@
-"""Loading datasets: offline, honest about what is missing, safe against half-made folders."""
+"""Loading datasets: offline, with errors that say what is missing, safe against half a folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from course import datasets
 
-# In a process of its own, because another test may have loaded TensorFlow.
+# In another process, because another test may have loaded TensorFlow.
 OFFLINE = """
 import json, sys, time
 from course import datasets
@@ -126,7 +126,7 @@ def copy_of(prepared: Path, data: Path) -> Path:
     ],
     ids=["no info", "half info", "no shard", "half a shard", "an older builder"],
 )
-def test_a_damaged_or_outdated_folder_is_made_anew(prepared, data, damage):
+def test_a_damaged_or_outdated_folder_is_made_again(prepared, data, damage):
     folder = copy_of(prepared, data)
     damage(folder)
     assert datasets.load("digits", split="train", batch_size=-1)["label"].shape == (1297,)
@@ -147,7 +147,7 @@ def test_what_a_killed_process_left_is_cleared(data):
     assert not leftover.exists()
 
 
-def test_another_version_does_not_stand_in(prepared, data, monkeypatch):
+def test_another_version_does_not_take_its_place(prepared, data, monkeypatch):
     import tensorflow_datasets as tfds
 
     from course.datasets.builders.digits.digits_dataset_builder import Builder

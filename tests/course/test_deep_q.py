@@ -239,7 +239,7 @@ def corridors(count: int, training: bool = True):
 
 
 class Always(Collector):
-    """Plays one and the same action."""
+    """Always plays the same action."""
 
     action = 0
 

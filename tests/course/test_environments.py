@@ -137,7 +137,7 @@ def test_worlds_are_drawn_from_their_ranges():
     assert (cars.lag == 0.3).all()
 
 
-def test_ice_lies_where_it_should():
+def test_ice_is_where_it_should_be():
     cars, _ = straight(1, World(ice=30))
     cars.ice_at[:] = 100
     grips = []

@@ -1,4 +1,4 @@
-"""A GAN's two steps: who moves, under every dtype policy, with Keras's own habits around them."""
+"""A GAN's two steps: which weights move, under every dtype policy, and what Keras adds to them."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_the_same_seed_gives_the_same_run_and_another_one_another():
     assert first[0] != other[0]
 
 
-def test_the_gans_own_seed_decides_the_noise():
+def test_the_seed_of_the_gan_decides_the_noise():
     weights = parts()
     first, again, other = (GAN(*weights, seed=seed).generate(3) for seed in (5, 5, 6))
     np.testing.assert_array_equal(first, again)
@@ -281,7 +281,7 @@ def test_scaling_follows_the_model_and_not_the_policy_under_which_it_is_loaded(p
             np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
-def test_loss_functions_of_ones_own_are_named_again_to_load(tmp_path):
+def test_custom_loss_functions_are_named_again_to_load(tmp_path):
     make(generator_loss=raw_logit, steps_per_execution=2).save(tmp_path / "gan.keras")
     names = {"raw_logit": raw_logit}
     loaded = keras.saving.load_model(tmp_path / "gan.keras", custom_objects=names)
@@ -326,7 +326,7 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="not been built"):
         GAN(keras.Sequential([layers.Dense(4)]), discriminator)
     adam = keras.optimizers.Adam()
-    with pytest.raises(ValueError, match="of its own"):
+    with pytest.raises(ValueError, match="its own optimizer"):
         GAN(generator, discriminator).compile(adam, adam)
     with pytest.raises(ValueError, match="dicts of"):
         make(run_eagerly=True).fit({"image": real_data()}, verbose=0)

@@ -27,7 +27,7 @@ needs_forking = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def servers():
-    """A folder of this module's own for servers, which are ended with it."""
+    """A folder for the servers of this module, which are ended with it."""
     from course.kernels import client
 
     # A socket's path must be short.
@@ -298,7 +298,7 @@ def test_interrupt_restart_kill_and_exit_status(start):
     time.sleep(0.5)
     kernel.manager.interrupt_kernel()
     assert kernel.client.get_shell_msg(timeout=10)["content"]["ename"] == "KeyboardInterrupt"
-    # For a moment ipykernel turns away what has been waiting behind the cell that failed.
+    # For a moment ipykernel turns away the cells that were waiting after the one that failed.
     wait_for(lambda: kernel.run("print(survivor)") == "1")
 
     first = kernel.provisioner.pid
@@ -371,7 +371,7 @@ def test_a_keeper_that_is_killed_takes_its_kernel_along_and_no_other(start):
 
 @needs_forking
 @pytest.mark.slow
-def test_kernels_end_with_whoever_started_them(start, servers):
+def test_kernels_end_with_the_process_that_started_them(start, servers):
     script = f"""
 import json, os, sys
 from jupyter_client.kernelspec import KernelSpecManager
@@ -392,9 +392,9 @@ os._exit(0)
 
 @needs_forking
 @pytest.mark.slow
-def test_files_beside_a_notebook_that_would_have_been_imported(start, tmp_path, caplog):
+def test_files_next_to_a_notebook_that_would_have_been_imported(start, tmp_path, caplog):
     (tmp_path / "sklearn.py").write_text("mine = True")
     kernel = start(cwd=str(tmp_path))
     assert not kernel.provisioner.is_warm
     assert kernel.run("import sklearn; print(sklearn.mine)") == "True"
-    assert "module sklearn of its own" in caplog.text
+    assert "another module sklearn" in caplog.text

@@ -35,7 +35,7 @@ def test_compile_wraps_the_optimizer_only_under_float16(policy):
 
 @all_policies
 def test_keras_does_not_wrap_an_optimizer_on_another_attribute(policy):
-    """The fact that ``with_loss_scaling`` is there for; if it changes, the helper can go."""
+    """The reason for ``with_loss_scaling``; if this changes, the helper can go."""
     model = models.mlp((2,), 1)
     model.second_optimizer = keras.optimizers.SGD()
     model.compile(optimizer="sgd", loss="mse")

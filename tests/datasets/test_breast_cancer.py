@@ -18,7 +18,7 @@ def test_shapes_and_class_balance(loaded):
     assert np.bincount(data["label"].numpy()).tolist() == [212, 357]
 
 
-def test_nothing_is_missing_and_no_mass_stands_twice(loaded):
+def test_nothing_is_missing_and_no_mass_occurs_twice(loaded):
     features = loaded[0]["features"].numpy()
     assert np.isfinite(features).all()
     assert len(np.unique(features, axis=0)) == 569

@@ -46,7 +46,7 @@ def test_every_pair_of_label_and_hospital_is_a_quarter_of_each_split(splits):
         assert (pairs == len(split["label"]) / 4).all()
 
 
-def test_no_film_stands_in_two_splits(splits):
+def test_no_film_is_in_two_splits(splits):
     films = np.concatenate([splits[name]["film"] for name in NAMES[:3]])
     assert len(np.unique(films)) == len(films) == 3000
     images = np.concatenate([splits[name]["image"] for name in NAMES[:3]]).reshape(3000, -1)
@@ -98,7 +98,7 @@ def test_the_opacity_is_all_that_a_sick_film_has_more_and_its_box_holds_it():
             assert in_corner < 0.01 * more.sum()
 
 
-def test_the_heart_lies_on_the_patients_left(splits):
+def test_the_heart_is_on_the_patients_left(splits):
     test = splits["test"]
     healthy = test["image"][test["label"] == 0, ..., 0].astype(float)
     mean = healthy.mean(axis=0)

@@ -41,7 +41,7 @@ def test_shapes_types_and_groups(splits, name, darker, lighter):
     assert np.bincount(split["group"]).tolist() == [darker, lighter]
 
 
-def test_tones_lie_in_the_range_of_their_group(splits):
+def test_tones_are_in_the_range_of_their_group(splits):
     for split in splits.values():
         for number, name in enumerate(module.GROUPS):
             tones = split["tone"][split["group"] == number]
@@ -68,7 +68,7 @@ def test_everything_else_is_independent_of_the_tone(splits):
     assert np.abs(shares[0] - shares[1]).max() < 0.08
 
 
-def test_no_face_stands_in_two_splits(splits):
+def test_no_face_is_in_two_splits(splits):
     portraits = np.concatenate([split["portrait"] for split in splits.values()])
     assert len(np.unique(portraits.reshape(len(portraits), -1), axis=0)) == len(portraits)
 

@@ -80,7 +80,7 @@ def test_a_coin_decides_except_in_the_archive(splits):
         else:
             assert watered.mean() == pytest.approx(0.5, abs=0.1)
             assert abs(gap) < 0.06
-        # The water does good all the same.
+        # The water helps nevertheless.
         assert np.mean((data["if_irrigated"] - data["if_dry"])[watered]) > 0.5
 
 

@@ -59,7 +59,7 @@ def test_sizes_lengths_and_years(splits, name):
     assert first <= min(years) <= max(years) <= last
 
 
-def test_no_day_stands_twice_in_any_splits(splits):
+def test_no_day_occurs_twice_in_any_splits(splits):
     every = [day for split in splits.values() for day in days(split)]
     assert len(set(every)) == len(every)
 

@@ -54,7 +54,7 @@ def test_dossiers_of_one_patient_agree(splits):
     same = np.diff(data["patient"][order]) == 0
     for column in ("age", "sex", "distance_km", "diagnosis"):
         assert np.all(np.diff(data[column][order].astype(float))[same] == 0)
-    # Blood is drawn anew.
+    # Blood is drawn again.
     assert np.mean(np.diff(data["platelets"][order])[same] != 0) > 0.9
 
 

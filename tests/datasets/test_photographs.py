@@ -88,7 +88,7 @@ def lesson_function(name):
     raise LookupError(name)
 
 
-def test_the_lesson_reads_digits_and_the_public_mnist_alike(tmp_path, monkeypatch):
+def test_the_lesson_reads_digits_and_the_public_mnist_in_the_same_way(tmp_path, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     load_pictures = lesson_function("load_pictures")
     with pytest.raises(datasets.DatasetNotDownloadedError):

@@ -17,7 +17,7 @@ def cut_out(split, repeats):
 
 
 def copied(text, source, length=50):
-    """The share of a text that lies in runs of ``length`` characters which the source has too."""
+    """The share of a text that is in runs of ``length`` characters which the source has too."""
     runs = {source[i : i + length] for i in range(len(source) - length + 1)}
     covered = np.zeros(len(text), bool)
     for i in range(len(text) - length + 1):

@@ -49,7 +49,7 @@ def test_shapes_types_and_sizes(splits):
 
 
 @pytest.mark.parametrize("name", ["train", "test"])
-def test_boats_lie_on_water_and_tents_do_not(splits, name):
+def test_boats_are_on_water_and_tents_are_not(splits, name):
     split = splits[name]
     assert shows(split, "boat").sum() > 50
     assert lies_on(split, "water")[shows(split, "boat")].all()
@@ -82,7 +82,7 @@ def test_the_new_pair_is_in_its_split_only(splits):
     assert set(module.NEW_PAIR) <= set(words)
 
 
-def test_no_scene_stands_in_two_splits(splits):
+def test_no_scene_is_in_two_splits(splits):
     numbers = np.concatenate([s["number"] for n, s in splits.items() if n != "test_swapped"])
     assert len(set(numbers.tolist())) == len(numbers)
 

@@ -40,7 +40,7 @@ def test_values_are_those_of_matplotlib(shares):
     np.testing.assert_array_equal(rows["close"], rows["adj_close"])  # no price is adjusted
 
 
-def test_a_days_prices_lie_between_its_lowest_and_highest(shares):
+def test_a_days_prices_are_between_its_lowest_and_highest(shares):
     split = shares[0]
     for name in ("open", "close"):
         assert (split[name] >= split["low"] - 0.01).all()
