@@ -94,6 +94,6 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	$(BIN)/python -m autograder.publish.conda
 
 clean: ## remove what the tools leave behind; .venv and the class stay
-	@rm -rf build dist .pytest_cache .ruff_cache *.egg-info
+	@rm -rf build dist .pytest_cache .ruff_cache .mypy_cache .coverage *.egg-info
 	find . -path ./$(VENV) -prune -o -path ./class -prune -o -type d \
 		\( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +

@@ -60,6 +60,7 @@ def steps(quick: bool) -> list[Step]:
     everything = [
         Step("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
         Step("lint", [sys.executable, "-m", "ruff", "check", "."]),
+        Step("types", [sys.executable, "-m", "mypy"]),
         Step("drift", [*autograder, "build", "--check"]),
         Step("unit tests and gates", unit),
         Step("proofs", [*autograder, "prove"], quick=False),
