@@ -75,7 +75,8 @@ def _lessons(names: list[str] | None) -> list[Lesson]:
 
 def _assignments(names: list[str] | None) -> tuple[list[Lesson], list[Path]]:
     """The lessons of these names, or all; and the folders of notebooks without a source."""
-    from autograder.notebooks.source import all_lessons, lesson_folders, read_lesson
+    from autograder.notebooks.folders import lesson_folders
+    from autograder.notebooks.source import all_lessons, read_lesson
 
     root = course_root()
     if not names:

@@ -70,3 +70,19 @@ def hand_in(toy):
         return path
 
     return submit
+
+
+@pytest.fixture
+def command(monkeypatch, capsys):
+    """Run ``autograder`` in a folder: its exit status, and what it writes to stderr."""
+
+    def run(folder: Path, *arguments: str) -> tuple[int, str]:
+        from autograder.cli import main
+
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr("sys.argv", ["autograder", *arguments])
+        with pytest.raises(SystemExit) as caught:
+            main()
+        return int(caught.value.code or 0), capsys.readouterr().err
+
+    return run

@@ -36,7 +36,8 @@ from autograder.nbgrader_course.api import nbgrader_api, succeed
 from autograder.nbgrader_course.settings import COURSE_ID, class_dir, gradebook_url
 from autograder.notebooks.cells import groups, without_outputs
 from autograder.notebooks.files import archive, assignment_files
-from autograder.notebooks.source import is_source, read_lesson, source_path
+from autograder.notebooks.folders import is_source, source_path
+from autograder.notebooks.source import read_lesson
 from autograder.proofs import signatures
 from autograder.sandbox.isolation import IsolationError, isolation_problem
 from course.cells import grade_id

@@ -10,29 +10,86 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic_core import PydanticCustomError
 
 from autograder.errors import CourseError
+from autograder.notebooks import checked_yaml
 from autograder.notebooks.cells import read_notebook
+from autograder.notebooks.folders import FOLDER
 from autograder.notebooks.markdown import headings
-from autograder.notebooks.source import FOLDER, Lesson, all_lessons
+from autograder.notebooks.source import Lesson, all_lessons
 
 MAP = Path("solutions") / "coverage.yml"
 _SECTION = re.compile(r"(\d+) \S.*")
 
 
-@dataclass(frozen=True)
-class Coverage:
+def _lesson(name: str) -> str:
+    if not FOLDER.fullmatch(name):
+        raise PydanticCustomError(
+            "lesson",
+            "'{name}' is not the name of a lesson: write the name of its folder, such as "
+            "07_chest_xrays",
+            {"name": name},
+        )
+    return name
+
+
+def _heading(heading: object) -> object:
+    if heading is not None and not (isinstance(heading, str) and heading.strip()):
+        raise PydanticCustomError(
+            "heading",
+            "the heading must be a text or null, not {heading}: write it in quotes",
+            {"heading": repr(heading)},
+        )
+    return heading
+
+
+Headings = dict[
+    Annotated[str, AfterValidator(_lesson)], Annotated[str | None, BeforeValidator(_heading)]
+]
+
+
+class Coverage(BaseModel):
     """The articles' titles by number, and for each section the heading in each of its lessons.
 
     A heading is None where the lesson is not written yet.
     """
 
+    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
+
     articles: dict[int, str]
-    sections: dict[str, dict[str, str | None]]
+    sections: dict[str, Headings]
+
+    @field_validator("sections")
+    @classmethod
+    def _in_order(cls, sections: dict[str, Headings], info: ValidationInfo) -> dict[str, Headings]:
+        articles = info.data.get("articles")
+        last = 0
+        for section, lessons in sections.items() if articles is not None else ():
+            match = _SECTION.fullmatch(section)
+            fault = ""
+            if not match or int(match[1]) not in articles:
+                fault = "must be the number of an article, a space and a section"
+            elif int(match[1]) < last:
+                fault = "does not follow the other sections of its article: move it there"
+            elif not lessons and not any(other.startswith(f"{section}: ") for other in sections):
+                fault = "has neither a lesson nor items: name the lesson that answers it"
+            if fault:
+                message = f"'{{at}}' {fault}"
+                raise PydanticCustomError("section", message, {"at": section})
+            last = int(match[1])
+        return sections
 
     def open(self) -> dict[str, list[str]]:
         """The open sections, each with the lessons that it waits for, in the articles' order."""
@@ -77,23 +134,6 @@ class Coverage:
         return int(number), title, None
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """A loader that refuses what YAML lets pass: the same key twice."""
-
-
-def _mapping(loader: yaml.SafeLoader, node: yaml.MappingNode) -> dict:
-    result = {}
-    for key_node, value_node in node.value:
-        key = loader.construct_object(key_node)
-        if key in result:
-            raise CourseError(f"{key!r} stands twice, again in line {key_node.start_mark.line + 1}")
-        result[key] = loader.construct_object(value_node, deep=True)
-    return result
-
-
-_StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
-
-
 def load(root: Path) -> Coverage:
     """Read the map of the course at ``root``.
 
@@ -113,32 +153,9 @@ def parse(text: str) -> Coverage:
         CourseError: it is not YAML, or not of the form that its first lines describe.
     """
     try:
-        data = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, CourseError) as error:
-        raise CourseError(f"{MAP} cannot be read: {error}.") from None
-    if not isinstance(data, dict) or set(data) != {"articles", "sections"}:
-        raise CourseError(f"{MAP} must have the two keys `articles` and `sections`.")
-    articles, sections = data["articles"], data["sections"]
-    last = 0
-    for section, lessons in sections.items():
-        match = _SECTION.fullmatch(str(section))
-        if not match or int(match[1]) not in articles:
-            raise CourseError(
-                f"{MAP}: {section!r} must be the number of an article, a space and a section."
-            )
-        if int(match[1]) < last:
-            raise CourseError(f"{MAP}: {section!r} does not stand with its article.")
-        last = int(match[1])
-        if not isinstance(lessons, dict):
-            raise CourseError(f"{MAP}: {section!r} must map lessons to headings.")
-        if not lessons and not any(other.startswith(f"{section}: ") for other in sections):
-            raise CourseError(f"{MAP}: {section!r} has neither a lesson nor items.")
-        for name, heading in lessons.items():
-            if not FOLDER.fullmatch(str(name)):
-                raise CourseError(f"{MAP}: {section!r}: {name!r} is not the name of a lesson.")
-            if heading is not None and not (isinstance(heading, str) and heading.strip()):
-                raise CourseError(f"{MAP}: {section!r}: the heading must be a text or null.")
-    return Coverage(articles, sections)
+        return checked_yaml.check(checked_yaml.load(text), Coverage)
+    except checked_yaml.YamlFault as fault:
+        raise CourseError(fault.describe(str(MAP))) from None
 
 
 def check(root: Path) -> list[str]:

@@ -12,8 +12,8 @@ from pathlib import Path
 from nbformat import NotebookNode
 
 from autograder.notebooks.cells import MAX_LINES, read_notebook
+from autograder.notebooks.folders import lesson_folders, source_path
 from autograder.notebooks.markdown import headings, html_pictures, pictures
-from autograder.notebooks.source import lesson_folders, source_path
 from course.cells import RESULT, tags
 
 INSTRUCTOR, STUDENT = "instructor notebook", "lesson"

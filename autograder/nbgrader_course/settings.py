@@ -29,7 +29,7 @@ from autograder.nbgrader_course.grading_steps import (
     hand_in_all,
 )
 from autograder.nbgrader_course.release_steps import KeepResults
-from autograder.notebooks.source import lesson_folders, source_path
+from autograder.notebooks.folders import lesson_folders, source_path
 
 COURSE_ID = "deep_learning"
 CLASS_VARIABLE = "COURSE_CLASS_DIR"

@@ -7,7 +7,7 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from autograder.notebooks.source import is_source
+from autograder.notebooks.folders import is_source
 
 HIDDEN = {".ipynb_checkpoints", "__pycache__"}
 

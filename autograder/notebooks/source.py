@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import jupytext
 from nbformat import NotebookNode
+from ruamel.yaml.comments import CommentedMap
 
 from autograder.errors import CourseError
+from autograder.notebooks import checked_yaml
 from autograder.notebooks.cells import (
     ALTERNATIVE,
     BEGIN_HIDDEN,
@@ -24,34 +26,15 @@ from autograder.notebooks.cells import (
     MISCONCEPTION,
     THUMBNAIL,
 )
+from autograder.notebooks.folders import lesson_folders, source_path
+from autograder.notebooks.header import Header
 from course.cells import DEMO, FULL_SIZE, RESULT, tags
 
-FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
 GRADE_ID = re.compile(r"[A-Za-z0-9_]+")
 TAGS = frozenset({DEMO, RESULT, FULL_SIZE, MISCONCEPTION, ALTERNATIVE, THUMBNAIL})
 
 # What a cell marker may carry beside the type: `# %% grade_id="relu" points=2 tags=["demo"]`.
 MARKER_KEYS = frozenset({"grade_id", "points", "solution", "tags", "lines_to_next_cell"})
-
-
-@dataclass(frozen=True)
-class Header:
-    """The lesson's data, from the YAML at the top of its source.
-
-    ``minutes`` is the time with exercises, ``minutes_reading`` without. ``mirrors`` maps an
-    article's section to the heading that answers it.
-    """
-
-    title: str
-    summary: str
-    part: str
-    minutes: int
-    minutes_reading: int
-    objectives: list[str]
-    mirrors: dict[str, str]
-    datasets: list[str] = field(default_factory=list)
-    full_size: list[str] = field(default_factory=list)
-    needs: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -115,23 +98,6 @@ def explanation(cell: NotebookNode) -> str:
     return " ".join(lines)
 
 
-def source_path(folder: Path) -> Path:
-    """Where a lesson folder's source stands, whether it exists or not."""
-    return folder / f"{folder.name.partition('_')[2]}.py"
-
-
-def is_source(path: Path) -> bool:
-    """Whether a file is a lesson's source, and not an instructor's helper module."""
-    return FOLDER.fullmatch(path.parent.name) is not None and path == source_path(path.parent)
-
-
-def lesson_folders(root: Path) -> Iterator[Path]:
-    """The folders below ``root/solutions`` that hold a lesson's source, in order."""
-    for folder in sorted((root / "solutions").iterdir()):
-        if folder.is_dir() and source_path(folder).is_file() and FOLDER.fullmatch(folder.name):
-            yield folder
-
-
 def all_lessons(root: Path) -> list[Lesson]:
     """Every lesson of the course, in order."""
     return [read_lesson(folder) for folder in lesson_folders(Path(root))]
@@ -147,9 +113,10 @@ def read_lesson(folder: Path) -> Lesson:
     path = source_path(folder)
     if not path.is_file():
         raise CourseError(f"{folder.name} has no source: expected the file {path}.")
-    notebook = jupytext.read(path, fmt="py:percent")
     where = f"{folder.name}/{path.name}"
-    header = _header(notebook.metadata.get("course"), where)
+    text = path.read_text(encoding="utf-8")
+    header = _read_header(text, where)
+    notebook = jupytext.reads(text, fmt="py:percent")
     for number, cell in enumerate(notebook.cells, 1):
         _check_cell(cell, f"{where}, cell {number}")
     cells = [cell for cell in notebook.cells if cell.source.strip()]
@@ -166,19 +133,29 @@ def read_lesson(folder: Path) -> Lesson:
     return lesson
 
 
-def _header(data: dict | None, where: str) -> Header:
-    if data is None:
-        raise CourseError(f"{where}: the YAML header has no `jupyter: course:` block.")
+def _read_header(text: str, where: str) -> Header:
+    block = _header_block(text)
     try:
-        header = Header(**data)
-    except TypeError as error:
-        reason = str(error).replace("Header.__init__() ", "")
-        raise CourseError(f"{where}: the header's `course:` block is wrong: {reason}.") from None
-    if not isinstance(header.mirrors, dict) or not header.mirrors:
-        raise CourseError(f"{where}: `mirrors` must map article sections to headings.")
-    if header.minutes < header.minutes_reading or header.minutes_reading <= 0:
-        raise CourseError(f"{where}: `minutes` must be at least `minutes_reading`, and both > 0.")
-    return header
+        jupyter = checked_yaml.load(block).get("jupyter") if block else None
+        data = jupyter.get("course") if isinstance(jupyter, CommentedMap) else None
+        if isinstance(data, CommentedMap):
+            return checked_yaml.check(data, Header)
+    except checked_yaml.YamlFault as fault:
+        raise CourseError(fault.describe(where)) from None
+    raise CourseError(
+        f"{where}, line 1: the source has no `jupyter: course:` block in a YAML header at its top: "
+        "copy one from solutions/README.md."
+    )
+
+
+def _header_block(text: str) -> str:
+    """The YAML between the first two lines `# ---`, on the lines that it has in the file."""
+    lines = text.splitlines()
+    marks = [number for number, line in enumerate(lines) if line.rstrip() == "# ---"][:2]
+    if len(marks) < 2 or marks[0] != 0:
+        return ""
+    yaml = [line.removeprefix("#").removeprefix(" ") for line in lines[1 : marks[1]]]
+    return "\n".join(["", *yaml])
 
 
 def _check_cell(cell: NotebookNode, where: str) -> None:

@@ -85,7 +85,7 @@ def test_readme_says_how_many_lessons_there_are(course):
 
 def test_a_complete_course_has_none_to_come(course):
     lesson = all_lessons(course)[0]
-    assert tables.count([lesson] * 30, coverage.Coverage({}, {})) == "30 lessons"
+    assert tables.count([lesson] * 30, coverage.Coverage(articles={}, sections={})) == "30 lessons"
 
 
 def test_lost_markers_are_an_error(course):

@@ -11,6 +11,7 @@ import pytest
 from autograder.errors import CourseError
 from autograder.gates import coverage
 from autograder.notebooks.source import all_lessons
+from tests.files import replace_once
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (Path(__file__).parent / "sections.txt").read_text(encoding="utf-8").splitlines()
@@ -32,12 +33,6 @@ def mapped_toy(toy) -> Path:
     """A course of one lesson with a map."""
     (toy / coverage.MAP).write_text(TOY_MAP)
     return toy
-
-
-def edit(path: Path, old: str, new: str) -> None:
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new))
 
 
 def test_course_is_covered():
@@ -70,28 +65,28 @@ def test_toy_is_covered(mapped_toy):
 def test_swapped_heading_is_noticed(mapped_toy, place):
     # "Your turn" is a heading of the lesson, and not the one that answers the section.
     if place == "map":
-        edit(mapped_toy / coverage.MAP, "Two and two", "Your turn")
+        replace_once(mapped_toy / coverage.MAP, "Two and two", "Your turn")
     else:
         source = mapped_toy / "solutions/90_adding/adding.py"
-        edit(source, '"1 Introduction": "Two and two"', '"1 Introduction": "Your turn"')
+        replace_once(source, '"1 Introduction": "Two and two"', '"1 Introduction": "Your turn"')
     (problem,) = coverage.check(mapped_toy)
     assert "Which of the two is right" in problem
 
 
 def test_section_missing_in_the_map_is_noticed(mapped_toy):
-    edit(mapped_toy / coverage.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', "")
+    replace_once(mapped_toy / coverage.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', "")
     (problem,) = coverage.check(mapped_toy)
     assert "no section of" in problem
 
 
 def test_section_missing_in_the_header_is_noticed(mapped_toy):
-    edit(mapped_toy / coverage.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
+    replace_once(mapped_toy / coverage.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
     (problem,) = coverage.check(mapped_toy)
     assert "its header does not" in problem
 
 
 def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
-    edit(mapped_toy / coverage.MAP, "90_adding: Two and two", "91_subtracting: null")
+    replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "91_subtracting: null")
     (problem,) = coverage.check(mapped_toy)
     assert "does not name the lesson" in problem
 
@@ -99,40 +94,59 @@ def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
 @pytest.mark.parametrize("kind", ["instructor", "student"])
 def test_removed_heading_is_noticed(mapped_toy, kind):
     folder = "solutions" if kind == "instructor" else "lessons"
-    edit(mapped_toy / folder / "90_adding/adding.ipynb", "## Two and two", "Two and two")
+    replace_once(mapped_toy / folder / "90_adding/adding.ipynb", "## Two and two", "Two and two")
     (problem,) = coverage.check(mapped_toy)
     assert f"the {kind} notebook has no such heading" in problem
 
 
 def test_written_lesson_cannot_be_open(mapped_toy):
-    edit(mapped_toy / coverage.MAP, "90_adding: Two and two", "90_adding: null")
+    replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "90_adding: null")
     (problem,) = coverage.check(mapped_toy)
     assert "which is written" in problem
 
 
 def test_unwritten_lesson_cannot_answer(mapped_toy):
-    edit(mapped_toy / coverage.MAP, "91_subtracting: null", "91_subtracting: A heading")
+    replace_once(mapped_toy / coverage.MAP, "91_subtracting: null", "91_subtracting: A heading")
     (problem,) = coverage.check(mapped_toy)
     assert "which is not written" in problem
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "reason"),
-    [
-        ('"1 Later": {}', '"1 Introduction": {}', "stands twice"),
-        ('"1 Later": {}', '"Later": {}', "number of an article"),
-        ('"1 Later": {}', '"7 Later": {}', "number of an article"),
-        ('"1 Later: An item"', '"1 Something: An item"', "neither a lesson nor items"),
-        ("91_subtracting", "Subtracting", "not the name of a lesson"),
-        ("Two and two", "[Two]", "a text or null"),
-        ("articles:", "papers:", "two keys"),
-        ("articles:", "articles: }", "cannot be read"),
-    ],
-)
-def test_bad_maps_are_refused(old, new, reason):
-    assert old in TOY_MAP
-    with pytest.raises(CourseError, match=reason):
-        coverage.parse(TOY_MAP.replace(old, new, 1))
+LATER_ARTICLE_FIRST = """\
+  2: Another
+sections:
+  "2 First":
+    91_subtracting: null"""
+
+MAP_FAULTS = [
+    ('"1 Later": {}', '"1 Introduction": {}', 6, 'duplicate key "1 Introduction"'),
+    ('"1 Later": {}', '"Later": {}', 6, "number of an article"),
+    ('"1 Later": {}', '"7 Later": {}', 6, "number of an article"),
+    ('"1 Later: An item"', '"1 Something: An item"', 6, "neither a lesson nor items"),
+    ("sections:", LATER_ARTICLE_FIRST, 7, "does not follow the other sections of its article"),
+    ('"1 Later": {}', '"1 Later": 90_adding', 6, "must be `key: value` lines, not '90_adding'"),
+    ("91_subtracting", "Subtracting", 8, "not the name of a lesson"),
+    ("Two and two", "[Two]", 5, "a text or null"),
+    ("An article", "4", 2, "`articles: 1` must be text, not 4"),
+    ("  1: An article", "- An article", 1, "`articles` must be `key: value` lines"),
+    ("articles:", "articels:", 1, "unknown key `articels`: write `articles`"),
+    ("articles:\n  1: An article\n", "", 1, "`articles` is missing: add"),
+    ("sections:", "colour: red\nsections:", 3, "unknown key `colour`: remove it"),
+    ("articles:", "articles: }", 1, "cannot be read"),
+]
+
+
+@pytest.mark.parametrize(("old", "new", "line", "reason"), MAP_FAULTS)
+def test_a_fault_in_the_map_is_one_sentence(mapped_toy, command, old, new, line, reason):
+    replace_once(mapped_toy / coverage.MAP, old, new)
+    with pytest.raises(CourseError) as caught:
+        coverage.load(mapped_toy)
+    message = str(caught.value)
+    assert message.startswith(f"{coverage.MAP}, line {line}: ")
+    assert reason in message
+    assert "\n" not in message
+    assert message.endswith(".")
+    code, shown = command(mapped_toy, "build", "--check")
+    assert (code, shown.strip()) == (2, message)
 
 
 def test_open_sections_only_shrink():
@@ -178,8 +192,8 @@ def test_opening_a_section_is_noticed_in_history(history):
 
 def test_losing_a_section_is_noticed_before_it_is_committed(history):
     root = history(TOY_MAP + "\n")
-    edit(root / coverage.MAP, '  "1 Later": {}\n', "")
-    edit(root / coverage.MAP, "1 Later: An item", "1 An item")
+    replace_once(root / coverage.MAP, '  "1 Later": {}\n', "")
+    replace_once(root / coverage.MAP, "1 Later: An item", "1 An item")
     problems = coverage.history_problems(root)
     assert len(problems) == 3
     assert all("the working tree" in problem for problem in problems)

@@ -1,0 +1,26 @@
+"""Where lessons are: the names of their folders and sources."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+FOLDER = re.compile(r"\d\d_[a-z0-9_]+")
+
+
+def source_path(folder: Path) -> Path:
+    """The path of a lesson folder's source, whether it exists or not."""
+    return folder / f"{folder.name.partition('_')[2]}.py"
+
+
+def is_source(path: Path) -> bool:
+    """Whether a file is a lesson's source, and not an instructor's helper module."""
+    return FOLDER.fullmatch(path.parent.name) is not None and path == source_path(path.parent)
+
+
+def lesson_folders(root: Path) -> Iterator[Path]:
+    """The folders below ``root/solutions`` that hold a lesson's source, in order."""
+    for folder in sorted((root / "solutions").iterdir()):
+        if folder.is_dir() and source_path(folder).is_file() and FOLDER.fullmatch(folder.name):
+            yield folder
