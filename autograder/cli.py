@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +23,12 @@ from rich.progress import (
 from autograder.errors import CourseError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.progress import TaskID
+
     from autograder.notebooks.source import Lesson
+    from autograder.proofs import Proof
 
 app = typer.Typer(
     help="Build lessons, prove their tests, grade submissions, report.",
@@ -36,6 +42,7 @@ errors = Console(stderr=True)
 CORES = os.cpu_count() or 1
 
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, such as 07_chest_xrays.")]
+Workers = Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -63,6 +70,8 @@ def progress() -> Progress:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=errors,
+        # Above the bar where both are on the screen. In a file or a pipe it stays what it is.
+        redirect_stdout=sys.stdout.isatty(),
     )
 
 
@@ -102,41 +111,69 @@ def build(
     force: Annotated[bool, typer.Option("--force", help="Execute unchanged lessons too.")] = False,
 ) -> None:
     """Make the instructor notebooks, the students' lessons and the tables of lessons."""
-    from autograder.publish import build as building
-    from autograder.publish import lesson_lists as tables
+    from autograder.publish import build, lesson_lists
 
     lessons = _lessons(names)
     if check:
-        problems = [problem for lesson in lessons for problem in building.check(lesson)]
+        found = [finding for lesson in lessons for finding in build.check(lesson)]
         if not names:
-            problems += tables.check(course_root())
-        for problem in problems:
-            errors.print(problem, markup=False, highlight=False)
-        console.print(f"{len(lessons)} lessons checked, {len(problems)} differences.")
-        raise typer.Exit(1 if problems else 0)
+            found += lesson_lists.check(course_root())
+        for finding in found:
+            errors.print(str(finding), markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{len(lessons)} lessons checked, {len(found)} differences.")
+        raise typer.Exit(1 if found else 0)
     with progress() as bar:
+
+        def advance(task: TaskID) -> Callable[[int, int], None]:
+            return lambda done, total: bar.update(task, completed=done, total=total)
+
         for lesson in lessons:
             task = bar.add_task(lesson.name, total=None)
-            executed = building.build(
-                lesson,
-                force=force,
-                on_cell=lambda done, total, task=task: bar.update(
-                    task, completed=done, total=total
-                ),
-            )
+            executed = build.build(lesson, force=force, on_cell=advance(task))
             bar.update(task, completed=1, total=1)
             bar.console.print(
                 f"{lesson.name}: {'executed and ' if executed else ''}released, "
                 f"{len(lesson.exercises)} exercises, {lesson.points:g} points."
             )
-    tables.write(course_root())
+    lesson_lists.write(course_root())
+
+
+@app.command()
+def check(
+    names: Names = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="Without the proofs, which take minutes.")
+    ] = False,
+    as_json: AsJson = False,
+    workers: Workers = CORES,
+) -> None:
+    """Say what keeps lessons from being published: drift, leaks, coverage, style, and proofs."""
+    from autograder.publish.check import gates
+
+    lessons = _lessons(names)
+    count = 0
+    with progress() as bar:
+        for gate in gates(course_root(), lessons, whole=not names, quick=quick, workers=workers):
+            task = bar.add_task(gate.name, total=gate.steps)
+            for found in gate.findings:
+                bar.advance(task)
+                count += len(found)
+                for finding in found:
+                    if as_json:
+                        print(json.dumps({"gate": gate.name} | asdict(finding)), flush=True)
+                    else:
+                        text = f"{gate.name} · {finding}"
+                        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    if not as_json:
+        console.print(f"{len(lessons)} lessons checked, {count} findings.")
+    raise typer.Exit(1 if count else 0)
 
 
 @app.command()
 def prove(
     names: Names = None,
     as_json: AsJson = False,
-    workers: Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)] = CORES,
+    workers: Workers = CORES,
 ) -> None:
     """Run the tests against right answers, blank ones and known mistakes.
 
@@ -150,7 +187,7 @@ def prove(
     with progress() as bar:
         task = bar.add_task("Proving", total=len(work))
 
-        def report(proof) -> None:
+        def report(proof: Proof) -> None:
             bar.advance(task)
             lines = [*proof.problems, *(f"note: {note}" for note in proof.notes)]
             for line in [] if as_json else lines:

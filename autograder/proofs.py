@@ -14,13 +14,15 @@ from pathlib import Path
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.gates.finding import Finding
 from autograder.grading.expected_objects import known_objects
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.known_mistakes import Signatures, _signature
 from autograder.grading.rebuild import references, stubs
 from autograder.grading.status import GRADED
-from autograder.notebooks.cells import Answers
+from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION, Answers
 from autograder.notebooks.files import archive
+from autograder.notebooks.folders import source_path
 from autograder.notebooks.instructor import make_instructor_notebook
 from autograder.notebooks.source import Lesson, explanation
 from autograder.sandbox.inside.classes import IDENTITY
@@ -31,15 +33,28 @@ from autograder.sandbox.workplace import Workplace, shared_workplace
 # An author's own cells are known to end, also on a busy machine.
 CELL_TIMEOUT = 120
 REFERENCE, BLANK = "reference", "blank"
-KINDS = frozenset({REFERENCE, BLANK, "misconception", "alternative"})
+KINDS = frozenset({REFERENCE, BLANK, MISCONCEPTION, ALTERNATIVE})
+REMEDIES = {
+    REFERENCE: "correct the answer, or the test that it fails",
+    BLANK: "let the tests fail where nothing has been answered",
+    MISCONCEPTION: "let a test of this exercise fail for the mistake, and no test of another one",
+    ALTERNATIVE: "let the tests accept it; if it is wrong, remove it",
+}
 
 
 @dataclass(frozen=True)
 class Variant:
     """Answers whose outcome the author has promised.
 
-    ``kind`` is reference, blank, misconception or alternative; ``exercise`` is the one that the
-    latter two are about, ``tests`` its test cells.
+    Attributes:
+        lesson: the lesson's name.
+        kind: reference, blank, misconception or alternative.
+        answers: all answers of the notebook.
+        exercise: the one that a misconception or an alternative is about, as the others below.
+        number: which one of its kind and exercise, from 1.
+        text: what the author says about it.
+        tests: the test cells of the exercise.
+        cell: its place among the source's cells, from 1.
     """
 
     lesson: str
@@ -49,6 +64,7 @@ class Variant:
     number: int = 0
     text: str = ""
     tests: tuple[str, ...] = ()
+    cell: int | None = None
 
     @property
     def name(self) -> str:
@@ -94,11 +110,20 @@ def variants(lesson: Lesson) -> Iterator[Variant]:
     yield Variant(lesson.name, BLANK, stubs(instructor))
     for exercise in lesson.exercises:
         tests = tuple(test.metadata["grade_id"] for test in exercise.tests)
-        for kind in ("misconception", "alternative"):
-            for number, cell in enumerate(getattr(exercise, f"{kind}s"), 1):
+        kinds = {MISCONCEPTION: exercise.misconceptions, ALTERNATIVE: exercise.alternatives}
+        for kind, cells in kinds.items():
+            for number, cell in enumerate(cells, 1):
                 answers = right | {exercise.name: cell.source}
+                place = next(n for n, other in enumerate(lesson.cells, 1) if other is cell)
                 yield Variant(
-                    lesson.name, kind, answers, exercise.name, number, explanation(cell), tests
+                    lesson.name,
+                    kind,
+                    answers,
+                    exercise.name,
+                    number,
+                    explanation(cell),
+                    tests,
+                    place,
                 )
 
 
@@ -155,7 +180,7 @@ def judge(variant: Variant, examination: Examination) -> Proof:
 def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) -> Iterator[str]:
     if examination.status != GRADED:
         yield f"ended as {examination.status}: {examination.message}"
-    if variant.kind in {REFERENCE, "alternative"}:
+    if variant.kind in {REFERENCE, ALTERNATIVE}:
         yield from (f"a right answer fails {name}: {message}" for name, message in lost.items())
     elif variant.kind == BLANK:
         if examination.score:
@@ -189,15 +214,31 @@ def prove(
         The outcomes, in the order of ``work``.
     """
     proofs: dict[int, Proof] = {}
+    for index, proof in as_proven(work, workers):
+        proofs[index] = proof
+        if on_proof:
+            on_proof(proof)
+    return [proofs[index] for index in range(len(work))]
+
+
+def as_proven(work: Sequence[Work], workers: int = 2) -> Iterator[tuple[int, Proof]]:
+    """Run every variant, several at a time, and give each outcome as it comes, with its index."""
     # The sandbox is not needed for an author's own cells, but they should meet it here first.
     workplace = shared_workplace(isolation_problem() is None)
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(_prove, each, workplace): index for index, each in enumerate(work)}
         for future in as_completed(futures):
-            proof = proofs[futures[future]] = future.result()
-            if on_proof:
-                on_proof(proof)
-    return [proofs[index] for index in range(len(work))]
+            yield futures[future], future.result()
+
+
+def findings(variant: Variant, proof: Proof) -> list[Finding]:
+    """What is wrong with a lesson's variant, as a gate reports it: in the lesson's source, at the
+    cell of the mistake or of the other right answer."""
+    source = source_path(Path("solutions") / variant.lesson).as_posix()
+    return [
+        Finding(source, f"{variant.name}, {problem}", REMEDIES[variant.kind], variant.cell)
+        for problem in proof.problems
+    ]
 
 
 def _prove(work: Work, workplace: Workplace) -> Proof:
@@ -231,7 +272,7 @@ def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
         return json.loads(cache.read_text())
     known: Signatures = {exercise.name: {} for exercise in lesson.exercises}
     ambiguous = set()
-    for proof in prove(plan([lesson], kinds={"misconception"}), workers):
+    for proof in prove(plan([lesson], kinds={MISCONCEPTION}), workers):
         exercise = proof.variant.partition(" ")[0]
         signature = _signature(_own_messages(lesson, exercise, proof))
         if signature in known[exercise]:

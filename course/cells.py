@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from nbformat import NotebookNode
 from nbgrader import utils
@@ -24,9 +25,10 @@ RESULT = "nbval-check-output"
 _DIGEST_ID = re.compile(r"cell-([0-9a-f]{10})(-\d+)?")
 
 
-def tags(cell: NotebookNode) -> set[str]:
-    """A cell's tags; a malformed entry counts as none."""
-    found = cell.metadata.get("tags", ())
+def tags(cell: Mapping[str, Any]) -> set[str]:
+    """The tags of a cell, or of the JSON of one; a malformed entry counts as none."""
+    metadata = cell.get("metadata")
+    found = metadata.get("tags") if isinstance(metadata, Mapping) else None
     return {tag for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
 
 

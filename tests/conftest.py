@@ -8,6 +8,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tests.files import TOY_MAP
 from tests.run import forking_kernels
 
 REPOSITORY = Path(__file__).parent.parent
@@ -44,6 +45,19 @@ def toy(built_toy, tmp_path) -> Path:
     (root / "class").mkdir()
     (root / "class" / "gradebook.db").write_bytes(empty_gradebook())
     return root
+
+
+@pytest.fixture
+def course(toy) -> Path:
+    """The course ``toy`` with a map and a README, its tables of lessons written."""
+    from autograder.gates.coverage import MAP
+    from autograder.publish import lesson_lists
+
+    (toy / MAP).write_text(TOY_MAP)
+    markers = f"{lesson_lists.BEGIN}\n{lesson_lists.END}"
+    (toy / "README.md").write_text(f"Before.\n\n{markers}\n\nAfter.\n")
+    lesson_lists.write(toy)
+    return toy
 
 
 @pytest.fixture

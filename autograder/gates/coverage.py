@@ -8,8 +8,9 @@ map names for it is not written.
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +25,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from autograder.errors import CourseError
+from autograder.gates.finding import Finding
 from autograder.notebooks import checked_yaml
 from autograder.notebooks.cells import read_notebook
 from autograder.notebooks.folders import FOLDER
@@ -158,80 +160,89 @@ def parse(text: str) -> Coverage:
         raise CourseError(fault.describe(str(MAP))) from None
 
 
-def check(root: Path) -> list[str]:
-    """What is wrong with the coverage of the course at ``root``, one sentence each."""
-    return problems(load(root), all_lessons(Path(root)))
+def check(root: Path, names: Collection[str] = ()) -> list[Finding]:
+    """What is wrong with the coverage of the course at ``root``.
+
+    Args:
+        root: the repository.
+        names: only what is about these lessons; everything by default.
+    """
+    coverage, lessons = load(root), all_lessons(Path(root))
+    if names:
+        chosen = [lesson for lesson in lessons if lesson.name in names]
+        return [found for lesson in chosen for found in lesson_problems(coverage, lesson)]
+    return problems(coverage, lessons)
 
 
-def problems(coverage: Coverage, lessons: Iterable[Lesson]) -> list[str]:
+def problems(coverage: Coverage, lessons: Sequence[Lesson]) -> list[Finding]:
     """Where the map, the lessons' headers and the built notebooks do not agree."""
-    lessons = {lesson.name: lesson for lesson in lessons}
-    found = []
-    for section, entries in coverage.sections.items():
-        for name, heading in entries.items():
-            if name in lessons:
-                found += _compare(section, heading, lessons[name])
-            elif heading is not None:
-                found.append(
-                    f"{MAP}: {section!r} names a heading of {name}, which is not written. "
-                    "Write null, or restore the lesson."
-                )
-    for lesson in lessons.values():
-        mapped = coverage.mirrored_by(lesson.name)
-        for section in lesson.header.mirrors:
-            if section not in coverage.sections:
-                found.append(
-                    f"{lesson.name}: its header mirrors {section!r}, which is no section of "
-                    f"{MAP}. Take the name from there."
-                )
-            elif section not in mapped:
-                found.append(
-                    f"{lesson.name}: its header mirrors {section!r}, and {MAP} does not name the "
-                    "lesson there. Add it in one or take it out of the other."
-                )
-        found += _missing_headings(lesson)
-    return found
+    written = {lesson.name for lesson in lessons}
+    found = [
+        Finding(
+            str(MAP),
+            f"{section!r} names a heading of {name}, which is not written",
+            "write null, or restore the lesson",
+        )
+        for section, entries in coverage.sections.items()
+        for name, heading in entries.items()
+        if name not in written and heading is not None
+    ]
+    return found + [each for lesson in lessons for each in lesson_problems(coverage, lesson)]
 
 
-def _compare(section: str, heading: str | None, lesson: Lesson) -> list[str]:
+def lesson_problems(coverage: Coverage, lesson: Lesson) -> Iterator[Finding]:
+    """Where a lesson's header, its notebooks and the map do not agree."""
+    source = lesson.source.relative_to(lesson.root).as_posix()
+    mapped = coverage.mirrored_by(lesson.name)
+    for section, heading in mapped.items():
+        yield from _compare(section, heading, lesson, source)
+    for section in lesson.header.mirrors:
+        if section not in coverage.sections:
+            problem = f"the header mirrors {section!r}, which is no section of {MAP}"
+            yield Finding(source, problem, "take the name from there")
+        elif section not in mapped:
+            problem = f"the header mirrors {section!r}, and {MAP} does not name the lesson there"
+            yield Finding(source, problem, "add it in one or take it out of the other")
+    yield from _missing_headings(lesson)
+
+
+def _compare(section: str, heading: str | None, lesson: Lesson, source: str) -> Iterator[Finding]:
     stated = lesson.header.mirrors.get(section)
     if stated is None:
-        return [
-            f"{lesson.name}: {MAP} says that it answers {section!r}, and its header does not "
-            "mirror it."
-        ]
-    if heading is None:
-        return [
-            f"{MAP}: {section!r} is open for {lesson.name}, which is written: name the heading, "
-            f"which its header says is {stated!r}."
-        ]
-    if heading != stated:
-        return [
-            f"{lesson.name}: {section!r} is answered under {heading!r} in {MAP} and under "
-            f"{stated!r} in the lesson's header. Which of the two is right?"
-        ]
-    return []
+        problem = f"{MAP} says that the lesson answers {section!r}, and its header does not mirror"
+        yield Finding(source, f"{problem} it", "add it in one or take it out of the other")
+    elif heading is None:
+        problem = f"{section!r} is open for {lesson.name}, which is written"
+        yield Finding(str(MAP), problem, f"name the heading, which its header says is {stated!r}")
+    elif heading != stated:
+        yield Finding(
+            source,
+            f"{section!r} is answered under {heading!r} in {MAP} and under {stated!r} in the "
+            "header",
+            "Which of the two is right? Write that one in both",
+        )
 
 
-def _missing_headings(lesson: Lesson) -> list[str]:
-    found = []
+def _missing_headings(lesson: Lesson) -> Iterator[Finding]:
     notebooks = {
         "instructor notebook": lesson.instructor_notebook,
         "student notebook": lesson.student_notebook,
     }
     for kind, path in notebooks.items():
+        file = path.relative_to(lesson.root).as_posix()
         notebook = read_notebook(path)
         if notebook is None:
-            found.append(f"{lesson.name}: there is no {kind}: run `autograder build`.")
+            yield Finding(file, f"there is no {kind}", "run `autograder build`")
             continue
         existing = {heading.text for heading in headings(notebook)}
-        found += [
-            f"{lesson.name}: {section!r} should be answered under the heading {heading!r}, and "
-            f"the {kind} has no such heading."
-            for section, heading in lesson.header.mirrors.items()
-            if heading not in existing
-        ]
-    return found
+        for section, heading in lesson.header.mirrors.items():
+            if heading not in existing:
+                yield Finding(
+                    file,
+                    f"{section!r} should be answered under the heading {heading!r}, and the "
+                    f"{kind} has no such heading",
+                    "correct the heading in the lesson's header or in its text, then build",
+                )
 
 
 def growth(old: Coverage, new: Coverage) -> list[str]:
@@ -241,7 +252,12 @@ def growth(old: Coverage, new: Coverage) -> list[str]:
     return opened + lost
 
 
-def history_problems(root: Path) -> list[str]:
+def has_history(root: Path) -> bool:
+    """Whether ``root`` is a git repository, and git is installed."""
+    return shutil.which("git") is not None and (Path(root) / ".git").exists()
+
+
+def history_problems(root: Path) -> list[Finding]:
     """Changes of the map, in git's history and the working tree, that opened or lost a section.
 
     Raises:
@@ -259,7 +275,7 @@ def history_problems(root: Path) -> list[str]:
     head = _version(root, "HEAD")
     steps.append(("the working tree", head, load(root)))
     return [
-        f"{MAP}, {where}: {problem}."
+        Finding(str(MAP), f"in {where}, {problem}", "restore it")
         for where, old, new in steps
         # A clone of limited depth, or a version that could not be read, has nothing to compare.
         if old is not None and new is not None

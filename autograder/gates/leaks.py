@@ -12,13 +12,14 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 
+from bs4 import BeautifulSoup
 from nbformat import NotebookNode
 
+from autograder.gates.finding import Finding
 from autograder.notebooks.cells import (
     ALTERNATIVE,
     BEGIN_HIDDEN,
@@ -46,7 +47,7 @@ _BINARY = {".png", ".jpg", ".gif", ".npz", ".npy", ".keras", ".pyc", ".db", ".gz
 
 
 @dataclass(frozen=True)
-class Finding:
+class Leak:
     """A secret line in a place where students can look. ``cell`` and ``line`` count from 1."""
 
     file: str
@@ -57,9 +58,16 @@ class Finding:
     text: str
 
     def __str__(self) -> str:
-        cell = "" if self.cell is None else f", cell {self.cell}"
-        return (
-            f"{self.file}{cell}, line {self.line}: {self.kind} of {self.lesson}: {self.text[:100]}"
+        return str(self.finding())
+
+    def finding(self) -> Finding:
+        """The leak as a gate reports it."""
+        return Finding(
+            self.file,
+            f"{self.kind} of {self.lesson}, {self.text[:100]!r}, can be seen by students",
+            "remove it from what students get; a lesson is changed in its source and built",
+            self.cell,
+            self.line,
         )
 
 
@@ -155,17 +163,25 @@ def _parts(source: str) -> tuple[str, str]:
     return "\n".join(visible), "\n".join(hidden)
 
 
-def check(root: Path) -> list[Finding]:
-    """The leaks in the lessons of the course at ``root``."""
-    return find(Path(root) / "lessons", collect(root), relative_to=Path(root))
+def check(root: Path, names: Collection[str] = ()) -> list[Leak]:
+    """The leaks in what students get of the course at ``root``.
+
+    Args:
+        root: the repository.
+        names: only in these lessons; in all of ``lessons/`` by default.
+    """
+    root = Path(root)
+    secrets = collect(root)
+    places = [root / "lessons" / name for name in names] or [root / "lessons"]
+    return [leak for place in places for leak in find(place, secrets, relative_to=root)]
 
 
-def check_feedback(path: Path, secrets: Secrets, submitted: str = "") -> list[Finding]:
+def check_feedback(path: Path, secrets: Secrets, submitted: str = "") -> list[Leak]:
     """The leaks in a page of feedback on a notebook with the text ``submitted``."""
     return find(path, secrets.in_feedback(submitted))
 
 
-def find(path: Path, secrets: Secrets, relative_to: Path | None = None) -> list[Finding]:
+def find(path: Path, secrets: Secrets, relative_to: Path | None = None) -> list[Leak]:
     """The leaks in a folder, a file, a wheel or another zip archive.
 
     Args:
@@ -177,14 +193,14 @@ def find(path: Path, secrets: Secrets, relative_to: Path | None = None) -> list[
     files = sorted(path.rglob("*")) if path.is_dir() else [path]
     base = relative_to or (path if path.is_dir() else path.parent)
     return [
-        finding
+        leak
         for file in files
         if file.is_file()
-        for finding in _file(str(file.relative_to(base)), file.read_bytes(), secrets)
+        for leak in _file(str(file.relative_to(base)), file.read_bytes(), secrets)
     ]
 
 
-def _file(name: str, content: bytes, secrets: Secrets) -> Iterator[Finding]:
+def _file(name: str, content: bytes, secrets: Secrets) -> Iterator[Leak]:
     if zipfile.is_zipfile(io.BytesIO(content)) and not name.endswith(tuple(_BINARY)):
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for member in archive.namelist():
@@ -199,7 +215,7 @@ def _file(name: str, content: bytes, secrets: Secrets) -> Iterator[Finding]:
         yield from _text(name, None, html_text(text) if name.endswith(".html") else text, secrets)
 
 
-def _notebook(name: str, text: str, secrets: Secrets) -> Iterator[Finding]:
+def _notebook(name: str, text: str, secrets: Secrets) -> Iterator[Leak]:
     try:
         notebook = json.loads(text)
         cells = notebook["cells"]
@@ -212,30 +228,24 @@ def _notebook(name: str, text: str, secrets: Secrets) -> Iterator[Finding]:
             yield from _text(name, number, string, secrets)
         if _has_key(part, "jupytext"):
             # Jupytext would put the answers back into a student's copy.
-            yield Finding(name, number, 1, "the lesson", "metadata", "jupytext's pairing")
-        for tag in _tags(part) & {MISCONCEPTION, ALTERNATIVE}:
-            yield Finding(name, number, 1, "the lesson", "tag", tag)
+            yield Leak(name, number, 1, "the lesson", "metadata", "jupytext's pairing")
+        for tag in tags(part) & {MISCONCEPTION, ALTERNATIVE}:
+            yield Leak(name, number, 1, "the lesson", "tag", tag)
 
 
-def _text(name: str, cell: int | None, text: str, secrets: Secrets) -> Iterator[Finding]:
+def _text(name: str, cell: int | None, text: str, secrets: Secrets) -> Iterator[Leak]:
     least = MIN_INSIDE if name.endswith(".py") else MIN_LENGTH
     for number, line in enumerate(normalise(text), 1):
         secret = next(secrets.inside(line), None) if len(line) >= least else None
         if secret is not None:
-            yield Finding(name, cell, number, *secrets.lines[secret], secret)
+            yield Leak(name, cell, number, *secrets.lines[secret], secret)
         elif cell is not None and line in _MARKERS:
-            yield Finding(name, cell, number, "the lesson", "marker", line)
+            yield Leak(name, cell, number, "the lesson", "marker", line)
 
 
 _MARKERS = {
     marker.strip(_DECORATION) for marker in (BEGIN_SOLUTION, END_SOLUTION, BEGIN_HIDDEN, END_HIDDEN)
 }
-
-
-def _tags(part: dict) -> set[str]:
-    metadata = part.get("metadata")
-    found = metadata.get("tags") if isinstance(metadata, dict) else None
-    return {tag for tag in found if isinstance(tag, str)} if isinstance(found, list) else set()
 
 
 def _strings(value: object) -> Iterator[str]:
@@ -261,22 +271,9 @@ def _has_key(value: object, key: str) -> bool:
 
 def html_text(html: str) -> str:
     """The text of a page as its reader sees it, without highlighting."""
-    parts: list[str] = []
-
-    class Reader(HTMLParser):
-        skipping = False
-
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            self.skipping = tag in {"style", "script"}
-            if tag in {"br", "p", "div", "li", "pre", "tr"}:
-                parts.append("\n")
-
-        def handle_endtag(self, tag: str) -> None:
-            self.skipping = False
-
-        def handle_data(self, data: str) -> None:
-            if not self.skipping:
-                parts.append(data)
-
-    Reader().feed(html)
-    return "".join(parts)
+    page = BeautifulSoup(html, "html.parser")
+    for hidden in page(["style", "script"]):
+        hidden.decompose()
+    for block in page(["br", "p", "div", "li", "pre", "tr"]):
+        block.insert_before("\n")
+    return page.get_text()

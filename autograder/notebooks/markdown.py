@@ -1,11 +1,11 @@
-"""What stands in Markdown cells: headings and images, as a Markdown parser sees them."""
+"""Headings and images of Markdown cells, as a Markdown parser sees them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html.parser import HTMLParser
 
+from bs4 import BeautifulSoup
 from markdown_it import MarkdownIt
 from nbformat import NotebookNode
 
@@ -55,13 +55,8 @@ def pictures(text: str) -> Iterator[Picture]:
 
 def html_pictures(html: str | None) -> list[Picture]:
     """The images of a piece of HTML."""
-    found: list[Picture] = []
-
-    class Reader(HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            if tag == "img":
-                values = dict(attrs)
-                found.append(Picture(values.get("src") or "", (values.get("alt") or "").strip()))
-
-    Reader().feed(html or "")
-    return found
+    images = BeautifulSoup(html or "", "html.parser").find_all("img")
+    return [
+        Picture(str(image.get("src") or ""), str(image.get("alt") or "").strip())
+        for image in images
+    ]

@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import difflib
 import filecmp
+import itertools
+import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import nbformat
@@ -14,11 +16,12 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 
 from autograder.errors import CourseError
+from autograder.gates.finding import Finding
 from autograder.nbgrader_course.api import release_notebook
 from autograder.notebooks.cells import copy_outputs, read_notebook, same_code, without_outputs
 from autograder.notebooks.instructor import make_instructor_notebook
 from autograder.notebooks.source import Lesson
-from autograder.publish import execute as execution
+from autograder.publish.execute import run_notebook
 
 # A lesson may train for a minute in one cell; a notebook that hangs should not hang the build.
 CELL_TIMEOUT = 600
@@ -45,14 +48,14 @@ def build(
     """
     notebook = make_instructor_notebook(lesson)
     committed = read_notebook(lesson.instructor_notebook)
-    executes = force or committed is None or not same_code(committed, notebook)
-    if executes:
-        _execute(lesson, notebook, on_cell)
-    else:
+    keeps = not force and committed is not None and same_code(committed, notebook)
+    if committed is not None and keeps:
         copy_outputs(committed, notebook)
+    else:
+        _execute(lesson, notebook, on_cell)
     nbformat.write(notebook, lesson.instructor_notebook)
     release_notebook(lesson.root, lesson.name)
-    return executes
+    return not keeps
 
 
 def _execute(
@@ -63,40 +66,41 @@ def _execute(
             on_cell(index + 1, len(notebook.cells))
 
     try:
-        execution.run(notebook, lesson.folder, CELL_TIMEOUT, report)
+        run_notebook(notebook, lesson.folder, CELL_TIMEOUT, report)
     except CellExecutionError as error:
         raise CourseError(f"{lesson.name}: a cell raised.\n{error}") from None
 
 
-def check(lesson: Lesson) -> list[str]:
-    """What of a lesson's committed notebooks is not what its source makes.
-
-    Source cells of the instructor notebook, and every byte of the student's lesson.
-
-    Returns:
-        One sentence for each difference; empty where there is none.
-    """
+def check(lesson: Lesson) -> list[Finding]:
+    """What of a lesson's committed notebooks is not what its source makes: source cells of the
+    instructor notebook, and every byte of the student's lesson."""
+    file = lesson.instructor_notebook.relative_to(lesson.root).as_posix()
     committed = read_notebook(lesson.instructor_notebook)
     if committed is None:
-        return [f"{lesson.name}: there is no instructor notebook: run `autograder build`."]
-    fresh = make_instructor_notebook(lesson)
-    problems = []
-    if without_outputs(fresh) != without_outputs(committed):
-        diff = _first_difference(without_outputs(committed), without_outputs(fresh))
-        problems.append(
-            f"{lesson.name}: the instructor notebook is not what its source makes: {diff}. "
-            "Edit the source, then run `autograder build`."
+        return [Finding(file, "there is no instructor notebook", "run `autograder build`")]
+    found = []
+    old, new = without_outputs(committed), without_outputs(make_instructor_notebook(lesson))
+    if old != new:
+        found.append(
+            Finding(
+                file,
+                "the instructor notebook is not what its source makes, "
+                f"{_first_difference(old, new)}",
+                "edit the source, then run `autograder build`",
+                _first_cell(old, new),
+            )
         )
     with tempfile.TemporaryDirectory() as folder:
         release_notebook(lesson.root, lesson.name, Path(folder))
-        problems += _compare_folders(Path(folder) / lesson.name, lesson.student_notebook.parent)
-    return problems
+        found += _compare_folders(Path(folder) / lesson.name, lesson.student_notebook.parent)
+    return found
 
 
-def _compare_folders(made: Path, committed: Path) -> list[str]:
+def _compare_folders(made: Path, committed: Path) -> Iterator[Finding]:
     name = f"lessons/{committed.name}"
     if not committed.is_dir():
-        return [f"{name}: the folder is missing: run `autograder build`."]
+        yield Finding(name, "the folder is missing", "run `autograder build`")
+        return
     here, there = (
         {
             path.relative_to(base)
@@ -105,24 +109,37 @@ def _compare_folders(made: Path, committed: Path) -> list[str]:
         }
         for base in (made, committed)
     )
-    problems = [f"{name}/{path}: missing: run `autograder build`." for path in sorted(here - there)]
-    problems += [
-        f"{name}/{path}: no source makes this file: remove it." for path in sorted(there - here)
-    ]
+    for path in sorted(here - there):
+        yield Finding(f"{name}/{path}", "it is missing", "run `autograder build`")
+    for path in sorted(there - here):
+        yield Finding(f"{name}/{path}", "no source makes this file", "remove it")
     for path in sorted(here & there):
         if not filecmp.cmp(made / path, committed / path, shallow=False):
-            diff = _first_difference((committed / path).read_text(), (made / path).read_text())
-            problems.append(
-                f"{name}/{path}: not what `autograder build` makes: {diff}. Lessons are never "
-                "edited by hand: edit the source in solutions/ and build."
+            old, new = (committed / path).read_text("utf-8"), (made / path).read_text("utf-8")
+            yield Finding(
+                f"{name}/{path}",
+                f"it is not what `autograder build` makes, {_first_difference(old, new)}",
+                "lessons are never edited by hand: edit the source in solutions/ and build",
+                _first_cell(old, new),
             )
-    return problems
 
 
 def _first_difference(old: str, new: str) -> str:
+    """The first lines that differ, in quotes, shortened."""
     changes = [
         line
         for line in difflib.unified_diff(old.splitlines(), new.splitlines(), lineterm="", n=0)
         if not line.startswith(("---", "+++", "@@"))
     ]
-    return " / ".join(line.strip()[:100] for line in changes[:2])
+    return "first " + " / ".join(line.strip()[:100] for line in changes[:2])
+
+
+def _first_cell(old: str, new: str) -> int | None:
+    """The number of the first cell that differs in the texts of two notebooks, from 1; None where
+    it is not a cell, or they are no notebooks."""
+    try:
+        cells = [json.loads(text)["cells"] for text in (old, new)]
+    except (ValueError, KeyError, TypeError):
+        return None
+    pairs = enumerate(itertools.zip_longest(*cells), 1)
+    return next((number for number, (one, other) in pairs if one != other), None)

@@ -38,7 +38,7 @@ def socket_config(folder: Path) -> Config:
     return Config({"KernelManager": {"transport": "ipc", "ip": str(folder / "socket")}})
 
 
-def run(
+def run_notebook(
     notebook: NotebookNode,
     folder: Path,
     timeout: int = 600,

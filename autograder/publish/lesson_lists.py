@@ -13,6 +13,7 @@ from pathlib import Path
 
 from autograder.errors import CourseError
 from autograder.gates.coverage import MAP, Coverage, load
+from autograder.gates.finding import Finding
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish.thumbnails import thumbnail
 
@@ -31,7 +32,7 @@ def write(root: Path) -> None:
         CourseError: the README has lost its markers.
     """
     root = Path(root)
-    made = _make(root)
+    made = _make(root, *_course(root))
     for path, content in made.items():
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(content)
@@ -39,20 +40,22 @@ def write(root: Path) -> None:
         path.unlink()
 
 
-def check(root: Path) -> list[str]:
-    """Which tables are not what ``write`` would write, one sentence each."""
+def check(root: Path) -> list[Finding]:
+    """Which tables are not what ``write`` would write."""
     root = Path(root)
+    lessons, coverage = _course(root)
     try:
-        made = _make(root)
+        made = _make(root, lessons, coverage)
     except CourseError as error:
-        return [str(error)]
+        return [Finding(str(README), str(error).rstrip("."), "put them there")]
+    out_of_date = [
+        path for path, content in made.items() if not path.is_file() or path.read_bytes() != content
+    ]
+    problems = {path: "out of date" for path in out_of_date}
+    problems |= {path: "no lesson has this picture" for path in _left_over(root, made)}
     return [
-        f"{path.relative_to(root)}: out of date: run `autograder build`."
-        for path, content in made.items()
-        if not path.is_file() or path.read_bytes() != content
-    ] + [
-        f"{path.relative_to(root)}: no lesson has this picture: run `autograder build`."
-        for path in _left_over(root, made)
+        Finding(path.relative_to(root).as_posix(), problem, "run `autograder build`")
+        for path, problem in problems.items()
     ]
 
 
@@ -61,10 +64,14 @@ def _left_over(root: Path, made: dict[Path, bytes]) -> list[Path]:
     return sorted(set((root / PICTURES).glob("*")) - made.keys()) if made else []
 
 
-def _make(root: Path) -> dict[Path, bytes]:
-    if not (root / MAP).is_file():
+def _course(root: Path) -> tuple[list[Lesson], Coverage | None]:
+    return all_lessons(root), load(root) if (root / MAP).is_file() else None
+
+
+def _make(root: Path, lessons: list[Lesson], coverage: Coverage | None) -> dict[Path, bytes]:
+    """The content of each file."""
+    if coverage is None:
         return {}
-    lessons, coverage = all_lessons(root), load(root)
     readme = root / README
     text = readme.read_text(encoding="utf-8") if readme.is_file() else ""
     before, begin, rest = text.partition(BEGIN)

@@ -6,6 +6,7 @@ import pytest
 from autograder.errors import CourseError
 from autograder.notebooks.source import read_lesson
 from autograder.publish.build import build, check
+from tests.files import replace_once, said
 
 
 def cells(path):
@@ -62,34 +63,32 @@ def test_a_cell_that_raises_stops_the_build(toy_lesson):
         build(read_lesson(toy_lesson.folder))
 
 
-def plant(path, old, new):
-    text = path.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-
-
 def test_finds_an_edited_source(toy_lesson):
-    plant(toy_lesson.source, "look at negative numbers", "look again")
-    assert "the instructor notebook is not" in check(read_lesson(toy_lesson.folder))[0]
+    replace_once(toy_lesson.source, "look at negative numbers", "look again")
+    (problem,) = said(check(read_lesson(toy_lesson.folder)))
+    assert "the instructor notebook is not" in problem
+    assert problem.startswith("solutions/90_adding/adding.ipynb, cell 8: ")
 
 
 def test_finds_a_lesson_that_was_edited_by_hand(toy_lesson):
-    plant(toy_lesson.student_notebook, "YOUR CODE HERE", "return as_array(a) + as_array(b)")
-    assert "never edited by hand" in check(toy_lesson)[0]
+    replace_once(toy_lesson.student_notebook, "YOUR CODE HERE", "return as_array(a) + as_array(b)")
+    (problem,) = said(check(toy_lesson))
+    assert "never edited by hand" in problem
+    assert problem.startswith("lessons/90_adding/adding.ipynb, cell 7: ")
 
 
 def test_finds_an_edited_claim(toy_lesson):
-    plant(toy_lesson.instructor_notebook, "two and two: 4.0", "two and two: 5.0")
-    assert "lessons/90_adding/adding.ipynb" in check(toy_lesson)[0]
+    replace_once(toy_lesson.instructor_notebook, "two and two: 4.0", "two and two: 5.0")
+    assert "lessons/90_adding/adding.ipynb" in said(check(toy_lesson))[0]
 
 
 def test_finds_files_that_should_not_be_there(toy_lesson):
     (toy_lesson.student_notebook.parent / "notes.txt").write_text("an answer")
-    assert "no source makes this file" in check(toy_lesson)[0]
+    assert "no source makes this file" in said(check(toy_lesson))[0]
     toy_lesson.student_notebook.unlink()
-    assert any("missing" in problem for problem in check(toy_lesson))
+    assert any("missing" in problem for problem in said(check(toy_lesson)))
 
 
 def test_finds_that_nothing_was_built(toy_lesson):
     toy_lesson.instructor_notebook.unlink()
-    assert "no instructor notebook" in check(toy_lesson)[0]
+    assert "no instructor notebook" in said(check(toy_lesson))[0]

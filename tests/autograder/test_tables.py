@@ -13,26 +13,7 @@ from autograder.errors import CourseError
 from autograder.gates import coverage
 from autograder.notebooks.source import all_lessons
 from autograder.publish import lesson_lists as tables
-
-TOY_MAP = """\
-articles:
-  1: An article
-sections:
-  "1 Introduction":
-    90_adding: Two and two
-  "1 Later": {}
-  "1 Later: An item":
-    91_subtracting: null
-"""
-
-
-@pytest.fixture
-def course(toy):
-    """A course of one lesson, with a map and a README, its tables written."""
-    (toy / coverage.MAP).write_text(TOY_MAP)
-    (toy / "README.md").write_text(f"Before.\n\n{tables.BEGIN}\n{tables.END}\n\nAfter.\n")
-    tables.write(toy)
-    return toy
+from tests.files import TOY_MAP, said
 
 
 def test_readme_keeps_what_is_around_the_table(course):
@@ -70,7 +51,7 @@ def test_edited_tables_are_noticed(course):
 def test_closed_section_changes_the_table(course):
     path = course / coverage.MAP
     path.write_text(path.read_text().replace("1 Later: An item", "1 Later: Another item"))
-    (problem,) = tables.check(course)
+    (problem,) = said(tables.check(course))
     assert problem.startswith("README.md: out of date")
 
 
@@ -78,7 +59,7 @@ def test_readme_says_how_many_lessons_there_are(course):
     path = course / "README.md"
     counted = "A course of <!-- count -->{}<!-- end of count -->, in Keras.\n"
     path.write_text(counted.format("3 lessons") + path.read_text())
-    assert tables.check(course) == ["README.md: out of date: run `autograder build`."]
+    assert said(tables.check(course)) == ["README.md: out of date: run `autograder build`."]
     tables.write(course)
     assert path.read_text().startswith(counted.format("2 lessons, 1 of them written"))
 
@@ -116,14 +97,14 @@ def test_a_tagged_figure_is_the_lessons_picture(course):
         )
     ]
     nbformat.write(notebook, lesson.instructor_notebook)
-    assert any("thumbnails/90_adding.png" in problem for problem in tables.check(course))
+    assert any("thumbnails/90_adding.png" in problem for problem in said(tables.check(course)))
     tables.write(course)
     picture = course / "lessons" / "thumbnails" / "90_adding.png"
     assert Image.open(picture).size == (360, 180)
     text = (course / "lessons" / "README.md").read_text()
     assert "![A blue \\| field.](thumbnails/90_adding.png)" in text
     picture.with_name("91_gone.png").write_bytes(picture.read_bytes())
-    assert tables.check(course) == [
+    assert said(tables.check(course)) == [
         "lessons/thumbnails/91_gone.png: no lesson has this picture: run `autograder build`."
     ]
     tables.write(course)

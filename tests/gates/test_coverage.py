@@ -11,21 +11,10 @@ import pytest
 from autograder.errors import CourseError
 from autograder.gates import coverage
 from autograder.notebooks.source import all_lessons
-from tests.files import replace_once
+from tests.files import TOY_MAP, replace_once, said
 
 ROOT = Path(__file__).parents[2]
 SECTIONS = (Path(__file__).parent / "sections.txt").read_text(encoding="utf-8").splitlines()
-
-TOY_MAP = """\
-articles:
-  1: An article
-sections:
-  "1 Introduction":
-    90_adding: Two and two
-  "1 Later": {}
-  "1 Later: An item":
-    91_subtracting: null
-"""
 
 
 @pytest.fixture
@@ -69,25 +58,25 @@ def test_swapped_heading_is_noticed(mapped_toy, place):
     else:
         source = mapped_toy / "solutions/90_adding/adding.py"
         replace_once(source, '"1 Introduction": "Two and two"', '"1 Introduction": "Your turn"')
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "Which of the two is right" in problem
 
 
 def test_section_missing_in_the_map_is_noticed(mapped_toy):
     replace_once(mapped_toy / coverage.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', "")
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "no section of" in problem
 
 
 def test_section_missing_in_the_header_is_noticed(mapped_toy):
     replace_once(mapped_toy / coverage.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "its header does not" in problem
 
 
 def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
     replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "91_subtracting: null")
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "does not name the lesson" in problem
 
 
@@ -95,19 +84,19 @@ def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
 def test_removed_heading_is_noticed(mapped_toy, kind):
     folder = "solutions" if kind == "instructor" else "lessons"
     replace_once(mapped_toy / folder / "90_adding/adding.ipynb", "## Two and two", "Two and two")
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert f"the {kind} notebook has no such heading" in problem
 
 
 def test_written_lesson_cannot_be_open(mapped_toy):
     replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "90_adding: null")
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "which is written" in problem
 
 
 def test_unwritten_lesson_cannot_answer(mapped_toy):
     replace_once(mapped_toy / coverage.MAP, "91_subtracting: null", "91_subtracting: A heading")
-    (problem,) = coverage.check(mapped_toy)
+    (problem,) = said(coverage.check(mapped_toy))
     assert "which is not written" in problem
 
 
@@ -145,12 +134,12 @@ def test_a_fault_in_the_map_is_one_sentence(mapped_toy, command, old, new, line,
     assert reason in message
     assert "\n" not in message
     assert message.endswith(".")
-    code, shown = command(mapped_toy, "build", "--check")
+    code, shown = command(mapped_toy, "check", "--quick")
     assert (code, shown.strip()) == (2, message)
 
 
 def test_open_sections_only_shrink():
-    if shutil.which("git") is None or not (ROOT / ".git").exists():
+    if not coverage.has_history(ROOT):
         pytest.skip("there is no git history here")
     assert coverage.history_problems(ROOT) == []
 
@@ -186,7 +175,7 @@ def test_closing_a_section_is_fine(history):
 def test_opening_a_section_is_noticed_in_history(history):
     history(TOY_MAP.replace("Two and two", "null"))
     root = history(TOY_MAP)
-    (problem,) = coverage.history_problems(root)
+    (problem,) = said(coverage.history_problems(root))
     assert "'1 Introduction' is open again" in problem
 
 
@@ -194,7 +183,7 @@ def test_losing_a_section_is_noticed_before_it_is_committed(history):
     root = history(TOY_MAP + "\n")
     replace_once(root / coverage.MAP, '  "1 Later": {}\n', "")
     replace_once(root / coverage.MAP, "1 Later: An item", "1 An item")
-    problems = coverage.history_problems(root)
+    problems = said(coverage.history_problems(root))
     assert len(problems) == 3
     assert all("the working tree" in problem for problem in problems)
 

@@ -11,6 +11,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_outp
 from autograder.gates import style
 from autograder.notebooks.source import all_lessons
 from autograder.publish.thumbnails import thumbnail
+from tests.files import said
 
 ROOT = Path(__file__).parents[2]
 ALT = "Accuracy rises from 0.1 to 0.9 within five epochs."
@@ -39,7 +40,7 @@ def test_toy(toy):
 
 def test_missing_notebook_is_noticed(toy):
     (toy / "lessons/90_adding/adding.ipynb").unlink()
-    (problem,) = style.check(toy)
+    (problem,) = said(style.check(toy))
     assert "the lesson is missing" in problem
 
 
@@ -187,7 +188,7 @@ def no_kernel(notebook):
         (markdown_html_without_alt, "cell 2: the image 'picture.png'"),
         (no_title, "there are 0 of level one"),
         (two_titles, "there are 2 of level one"),
-        (title_late, "'Section' stands before the title"),
+        (title_late, "'Section' comes before the title"),
         (skipped_level, "cell 5: 'Part' is of level 4"),
         (long_cell, "cell 3: 26 lines"),
         (long_output, "cell 3: an output of 100 kB"),
@@ -204,11 +205,12 @@ def no_kernel(notebook):
 )
 def test_each_fault_is_noticed(notebook, plant, message):
     plant(notebook)
-    assert any(message in problem for problem in style.problems(notebook, style.INSTRUCTOR))
+    problems = said(style.problems(notebook, style.INSTRUCTOR))
+    assert any(message in problem for problem in problems)
 
 
 def test_a_lesson_with_outputs_is_noticed(notebook):
-    problems = list(style.problems(notebook, style.STUDENT))
+    problems = said(style.problems(notebook, style.STUDENT))
     assert [problem.partition(":")[0] for problem in problems] == ["cell 3", "cell 4"]
     for cell in notebook.cells:
         if cell.cell_type == "code":
