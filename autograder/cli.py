@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -27,6 +29,13 @@ if TYPE_CHECKING:
 
     from rich.progress import TaskID
 
+    from autograder.classroom.assignment import Assignment
+    from autograder.classroom.folders import ClassFolder
+    from autograder.classroom.gradebook import Gradebook
+    from autograder.classroom.results import Result
+    from autograder.classroom.workers import Pool
+    from autograder.grading.conditions import Conditions
+    from autograder.grading.known_mistakes import Signatures
     from autograder.notebooks.source import Lesson
     from autograder.proofs import Proof
 
@@ -206,7 +215,7 @@ def prove(
     raise typer.Exit(0 if all(proof.holds for proof in proofs) else 1)
 
 
-ClassFolder = Annotated[
+ClassPath = Annotated[
     Path | None,
     typer.Option("--class", help="The class's folder; class/ in the repository by default."),
 ]
@@ -218,7 +227,7 @@ def grade(
     students: Annotated[
         list[str] | None, typer.Option("--student", help="Only this student; may be repeated.")
     ] = None,
-    class_folder: ClassFolder = None,
+    class_folder: ClassPath = None,
     force: Annotated[
         bool, typer.Option("--force", help="Grade unchanged submissions again.")
     ] = False,
@@ -252,58 +261,96 @@ def grade(
 
     Stop it when you like: the same command goes on with what is left.
     """
-    from sqlalchemy.engine import make_url
-
-    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.assignment import Assignment
+    from autograder.classroom.folders import ClassFolder
     from autograder.classroom.grade_table import grade_table
+    from autograder.classroom.gradebook import Gradebook
+    from autograder.classroom.workers import dask, local
+    from autograder.grading.conditions import Conditions
 
-    grading = Grading(
-        course_root(),
-        Path(assignment).name,
-        class_folder,
-        timeout,
-        trust_submissions,
-        workers,
-        cluster,
-        gradebook,
-    )
-    everyone = grading.students()
+    root = course_root()
+    conditions = Conditions(timeout, isolated=not trust_submissions)
+    pool = dask(cluster) if cluster else local(workers, conditions.isolated)
+    folder = ClassFolder(root, class_folder)
+    book = Gradebook(folder, gradebook)
+    graded = Assignment(root, Path(assignment).name)
+    everyone = folder.students(graded.name)
     for student in students or ():
         if student not in everyone:
             raise CourseError(
-                f"No student {student!r} in {grading.submitted}. "
+                f"No student {student!r} in {folder.submitted}. "
                 f"Students are: {', '.join(everyone)}."
             )
-    chosen = students or everyone
     results = []
-    with progress() as bar:
-        task = bar.add_task(f"Grading {grading.assignment}", total=len(chosen))
-        for result in grading.grade(chosen, force):
-            results.append(result)
-            bar.advance(task)
-            if as_json:
-                print(json.dumps(result.to_json()), flush=True)
+    for result in _grade(
+        graded, folder, book, pool, students or everyone, conditions, force, workers
+    ):
+        results.append(result)
+        if as_json:
+            print(json.dumps(result.to_json()), flush=True)
     if not as_json:
         results.sort(key=lambda result: result.student)
-        console.print(grade_table(results, grading.exercises()))
-        console.print(f"Feedback: {grading.classes / 'feedback'}", soft_wrap=True)
-        shown = make_url(grading.gradebook).render_as_string(hide_password=True)
-        console.print(f"Gradebook: {shown}", soft_wrap=True)
+        console.print(grade_table(results, graded.exercises()))
+        console.print(f"Feedback: {folder.path / 'feedback'}", soft_wrap=True)
+        console.print(f"Gradebook: {book}", soft_wrap=True)
+
+
+def _grade(
+    assignment: Assignment,
+    folder: ClassFolder,
+    gradebook: Gradebook,
+    pool: AbstractContextManager[Pool],
+    students: Sequence[str],
+    conditions: Conditions,
+    force: bool,
+    workers: int | None,
+) -> Iterator[Result]:
+    """Grade these students' submissions with a progress bar; see ``grade_class``."""
+    from autograder.classroom.grade_class import grade_class
+    from autograder.classroom.workers import default_workers
+    from autograder.grading.grade_submission import grade_submission
+    from autograder.notebooks.source import read_lesson
+    from autograder.proofs import signatures
+
+    def known_mistakes() -> Signatures:
+        if not assignment.is_lesson:
+            return {}
+        cache = folder.known_mistakes(assignment.name, assignment.key(conditions))
+        return signatures(read_lesson(assignment.folder), cache, workers or default_workers())
+
+    with progress() as bar:
+        task = bar.add_task(f"Grading {assignment.name}", total=len(students))
+        for result in grade_class(
+            assignment,
+            folder,
+            gradebook,
+            pool,
+            grade_submission,
+            students=students,
+            conditions=conditions,
+            known_mistakes=known_mistakes,
+            force=force,
+        ):
+            bar.advance(task)
+            yield result
 
 
 @app.command()
 def report(
     assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
-    class_folder: ClassFolder = None,
+    class_folder: ClassPath = None,
 ) -> None:
     """Write a page about a graded assignment: points, exercises, mistakes, what needs a look."""
-    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.assignment import Assignment
+    from autograder.classroom.folders import ClassFolder
     from autograder.classroom.report import make_report
 
-    # Nothing of a submission runs here.
-    grading = Grading(course_root(), Path(assignment).name, class_folder, trust_submissions=True)
-    page = make_report(grading.results(), grading.exercises(), grading.answers())
-    path = grading.classes / "reports" / f"{grading.assignment}.html"
+    root = course_root()
+    graded = Assignment(root, Path(assignment).name)
+    folder = ClassFolder(root, class_folder)
+    answers = folder.answers(graded.name, graded.released)
+    page = make_report(folder.results(graded.name), graded.exercises(), answers)
+    path = folder.report(graded.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")
     console.print(str(path), soft_wrap=True)
@@ -323,9 +370,13 @@ def bundle(
 @app.command()
 def demo() -> None:
     """Release a lesson, make a small class that answers it well and badly, and grade it."""
+    from autograder.classroom.assignment import Assignment
     from autograder.classroom.demo import DEMO_LESSON, TIMEOUT, make_class
-    from autograder.classroom.grade_class import Grading
+    from autograder.classroom.folders import ClassFolder
     from autograder.classroom.grade_table import grade_table
+    from autograder.classroom.gradebook import Gradebook
+    from autograder.classroom.workers import local
+    from autograder.grading.conditions import Conditions
     from autograder.sandbox.isolation import install_bubblewrap, isolation_problem
 
     root = course_root()
@@ -334,22 +385,22 @@ def demo() -> None:
         install_bubblewrap()
     problem = isolation_problem()
     if problem is not None:
-        console.print(f"{problem} The demo's own submissions are graded without a sandbox.")
-    classes = root / "class" / "demo"
-    console.print(f"Releasing {DEMO_LESSON} and making a class of it in {classes}", soft_wrap=True)
-    notes = make_class(root, classes)
-    grading = Grading(root, DEMO_LESSON, classes, TIMEOUT, problem is not None)
-    with progress() as bar:
-        task = bar.add_task(f"Grading {len(notes)} submissions", total=len(notes))
-        results = []
-        for result in grading.grade(list(notes), force=True):
-            results.append(result)
-            bar.advance(task)
-    results.sort(key=lambda result: result.student)
-    console.print(grade_table(results, grading.exercises(), notes))
+        console.print(f"{problem} The demo grades its own submissions without a sandbox.")
+    folder = ClassFolder(root, root / "class" / "demo")
+    console.print(f"Releasing {DEMO_LESSON}, and making a class in {folder.path}", soft_wrap=True)
+    notes = make_class(root, folder.path)
+    lesson = Assignment(root, DEMO_LESSON)
+    conditions = Conditions(TIMEOUT, isolated=problem is None)
+    pool = local(isolated=conditions.isolated)
+    book = Gradebook(folder)
+    graded = _grade(lesson, folder, book, pool, list(notes), conditions, True, None)
+    results = sorted(graded, key=lambda result: result.student)
+    console.print(grade_table(results, lesson.exercises(), notes))
     first = next(iter(notes))
-    console.print(f"Feedback, for example: {grading.feedback(first)[0]}", soft_wrap=True)
-    console.print(f"Gradebook: {classes / 'gradebook.db'}", soft_wrap=True)
+    console.print(
+        f"Feedback, for example: {folder.feedback(first, lesson.name)[0]}", soft_wrap=True
+    )
+    console.print(f"Gradebook: {folder.path / 'gradebook.db'}", soft_wrap=True)
     console.print("Open the lessons with: make lab")
 
 

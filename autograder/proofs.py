@@ -17,9 +17,9 @@ from nbformat import NotebookNode
 from autograder.gates.finding import Finding
 from autograder.grading.expected_objects import known_objects
 from autograder.grading.grade_notebook import Examination, examine
-from autograder.grading.known_mistakes import Signatures, _signature
+from autograder.grading.known_mistakes import Signatures, signature
 from autograder.grading.rebuild import references, stubs
-from autograder.grading.status import GRADED
+from autograder.grading.status import Status
 from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION, Answers
 from autograder.notebooks.files import archive
 from autograder.notebooks.folders import source_path
@@ -178,7 +178,7 @@ def judge(variant: Variant, examination: Examination) -> Proof:
 
 
 def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) -> Iterator[str]:
-    if examination.status != GRADED:
+    if examination.status != Status.GRADED:
         yield f"ended as {examination.status}: {examination.message}"
     if variant.kind in {REFERENCE, ALTERNATIVE}:
         yield from (f"a right answer fails {name}: {message}" for name, message in lost.items())
@@ -274,12 +274,12 @@ def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
     ambiguous = set()
     for proof in prove(plan([lesson], kinds={MISCONCEPTION}), workers):
         exercise = proof.variant.partition(" ")[0]
-        signature = _signature(_own_messages(lesson, exercise, proof))
-        if signature in known[exercise]:
-            ambiguous.add((exercise, signature))
-        known[exercise][signature] = proof.text
-    for exercise, signature in ambiguous:
-        del known[exercise][signature]
+        failure = signature(_own_messages(lesson, exercise, proof))
+        if failure in known[exercise]:
+            ambiguous.add((exercise, failure))
+        known[exercise][failure] = proof.text
+    for exercise, failure in ambiguous:
+        del known[exercise][failure]
     cache.parent.mkdir(parents=True, exist_ok=True)
     # Whole or not at all: a run may be stopped here too.
     temporary = cache.with_suffix(".part")

@@ -36,9 +36,13 @@ from nbgrader.api import Gradebook
 from rich.console import Console
 from rich.table import Table
 
-from autograder.classroom.grade_class import Grading
+from autograder.classroom import gradebook
+from autograder.classroom.assignment import Assignment
+from autograder.classroom.folders import ClassFolder
+from autograder.classroom.grade_class import make_job, read_task
+from autograder.grading.conditions import Conditions
 from autograder.grading.grade_submission import grade_submission
-from autograder.nbgrader_course.settings import gradebook_url
+from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 from autograder.notebooks.source import Lesson, read_lesson
 from autograder.proofs import variants
 from autograder.sandbox.inside.wire import decode, encode
@@ -103,7 +107,7 @@ def run(command: list[str], folder: Path) -> float:
 
 def scores(url: str, lesson: Lesson) -> dict[str, float]:
     """Points by student, from a gradebook."""
-    with Gradebook(url, "deep_learning") as book:
+    with Gradebook(url, COURSE_ID) as book:
         return {s.student_id: s.score for s in book.assignment_submissions(lesson.name)}
 
 
@@ -212,13 +216,20 @@ def writing(lesson: Lesson, folder: Path) -> dict[str, float]:
         lesson: the lesson.
         folder: a class that ``ours`` made.
     """
-    grading = Grading(ROOT, lesson.name, folder)
-    students = grading.students()[:4]
-    jobs = [grading.job(grading.task(student)) for student in students]
+    assignment, classes, conditions = (
+        Assignment(ROOT, lesson.name),
+        ClassFolder(ROOT, folder),
+        Conditions(),
+    )
+    key = assignment.key(conditions)
+    students = classes.students(lesson.name)[:4]
+    tasks = [read_task(assignment, classes, student, key) for student in students]
+    jobs = [make_job(assignment, task, conditions) for task in tasks]
     marked = [grade_submission(job) for job in jobs]
+    writer = gradebook.Gradebook(classes)
     start = time.process_time()
-    for student, notebooks in zip(students, marked, strict=True):
-        grading.record(student, notebooks)
+    for task, notebooks in zip(tasks, marked, strict=True):
+        writer.record(assignment, task.student, notebooks, task.key)
     seconds = (time.process_time() - start) / len(students)
     sizes = [[len(pickle.dumps(each)) / 1000 for each in kind] for kind in (jobs, marked)]
     job, result = map(statistics.mean, sizes)

@@ -1,18 +1,42 @@
-""""""
+"""The one writer: what grading finds out goes to nbgrader's gradebook and to the class's folder."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import signal
+import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy
+from filelock import FileLock, Timeout
+from nbgrader import api as nbgrader
+from sqlalchemy.engine import make_url
+
+from autograder.classroom.assignment import Assignment
+from autograder.classroom.folders import ClassFolder
+from autograder.classroom.results import Result, failed, read_results, save
+from autograder.errors import CourseError
+from autograder.grading.read_submission import read_timestamp
+from autograder.nbgrader_course.api import nbgrader_api, succeed
+from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
+
+# Where marked notebooks wait for nbgrader.
+STAGED = ".marked-"
+DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager
-def interrupts_later() -> Iterator[None]:
+def _interrupts_later() -> Iterator[None]:
     """Let Ctrl-C take effect when the block has ended.
 
     nbgrader catches an interrupt as it catches a failure of the submission in hand, and goes on.
+    The standard library has nothing that holds a signal back in the main thread alone.
     """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
@@ -26,3 +50,155 @@ def interrupts_later() -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
     if came.is_set():
         before(signal.SIGINT, None)
+
+
+class Gradebook:
+    """A class's grades: nbgrader's database, autograded notebooks, feedback pages and results.
+
+    Attributes:
+        folder: the class's folder.
+        url: of nbgrader's database; it may hold a password.
+    """
+
+    def __init__(self, folder: ClassFolder, url: str | None = None) -> None:
+        """Nothing is opened yet.
+
+        Args:
+            folder: the class's folder.
+            url: of nbgrader's database; ``gradebook.db`` in the folder by default.
+
+        Raises:
+            CourseError: it is not the URL of a database.
+        """
+        self.folder = folder
+        self.url = gradebook_url(folder.path, url)
+
+    def __str__(self) -> str:
+        """The URL without a password."""
+        return make_url(self.url).render_as_string(hide_password=True)
+
+    def recorded(self, assignment: str) -> set[str]:
+        """Whose submissions of an assignment are in the database.
+
+        Raises:
+            CourseError: the database cannot be reached.
+        """
+        is_file = self.url == gradebook_url(self.folder.path)
+        if is_file and not (self.folder.path / "gradebook.db").is_file():
+            return set()
+        try:
+            with nbgrader.Gradebook(self.url, COURSE_ID) as book:
+                submitted = nbgrader.SubmittedAssignment
+                rows = book.db.query(submitted.student_id).join(nbgrader.Assignment)
+                named = rows.filter(nbgrader.Assignment.name == assignment)
+                return {student for (student,) in named}
+        except sqlalchemy.exc.OperationalError as error:
+            raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One run at a time writes to a class's folder; what a killed one has left is removed.
+
+        Raises:
+            CourseError: another run is writing.
+        """
+        try:
+            with FileLock(self.folder.path / ".grading.lock", timeout=0):
+                for left in self.folder.path.glob(f"{STAGED}*"):
+                    shutil.rmtree(left)
+                yield
+        except Timeout:
+            raise CourseError(
+                f"Another run is grading in {self.folder.path}. Wait for it, or stop it, and run "
+                "the same command again."
+            ) from None
+
+    def register(self, assignment: Assignment) -> None:
+        """Make an assignment known to the database, as ``nbgrader generate_assignment`` does, and
+        leave the released lesson as it is.
+
+        Raises:
+            CourseError: the database cannot be written, or holds grades for other cells than the
+                assignment has now.
+        """
+        with _interrupts_later(), tempfile.TemporaryDirectory() as release:
+            api = nbgrader_api(assignment.root, self.folder.path, Path(release), self.url)
+            try:
+                outcome = api.generate_assignment(assignment.name, force=True)
+            except sqlalchemy.exc.OperationalError as error:
+                raise CourseError(f"The gradebook cannot be written: {error.orig}") from None
+            if "Cannot add or remove cells" in outcome.get("log", ""):
+                raise CourseError(
+                    f"{assignment.name} has gained or lost graded cells since its first "
+                    "submission was graded, and nbgrader cannot change a graded assignment. "
+                    f"Move {self.folder.path / 'gradebook.db'} away and grade again."
+                )
+            succeed(outcome, f"registering {assignment.name}")
+
+    def record(
+        self, assignment: Assignment, student: str, notebooks: Mapping[str, str], key: str
+    ) -> Result:
+        """Write what a submission is worth: gradebook and feedback, with nbgrader, and the result.
+
+        Args:
+            assignment: a registered assignment.
+            student: whose submission it is.
+            notebooks: the marked notebooks as JSON, by name.
+            key: what the result was made from.
+
+        Returns:
+            The result. It is saved if it is final; otherwise the next run grades again.
+
+        Raises:
+            CourseError: the disk is full. What was recorded before is kept.
+        """
+        with _interrupts_later():
+            try:
+                result = self._record(assignment, student, notebooks)
+                if result.is_final:
+                    save(result, key, self.folder.result(student, assignment.name))
+            except OSError as error:
+                if error.errno not in DISK_FULL:
+                    raise
+                raise self._disk_full() from None
+            return result
+
+    def _record(self, assignment: Assignment, student: str, notebooks: Mapping[str, str]) -> Result:
+        name = assignment.name
+        with tempfile.TemporaryDirectory(prefix=STAGED, dir=self.folder.path) as staged:
+            folder = Path(staged, student, name)
+            folder.mkdir(parents=True)
+            for notebook, marked in notebooks.items():
+                (folder / f"{notebook}.ipynb").write_text(marked, encoding="utf-8")
+            stamp = self.folder.submission(student, name) / "timestamp.txt"
+            if read_timestamp(stamp) is not None:
+                shutil.copy(stamp, folder)
+            api = nbgrader_api(
+                assignment.root, self.folder.path, gradebook=self.url, marked=Path(staged)
+            )
+            outcome = api.autograde(name, student, force=True)
+            if outcome["success"]:
+                written = sorted(self.folder.autograded(student, name).glob("*.ipynb"))
+                result = read_results(student, name, written)
+                outcome = api.generate_feedback(name, student, force=True)
+            if outcome["success"]:
+                return result
+            return failed(student, name, assignment.notebooks, self._reason(outcome))
+
+    def _reason(self, outcome: Mapping[str, Any]) -> str:
+        """Why nbgrader itself failed, which no submission should be able to cause.
+
+        Raises:
+            CourseError: the disk is full.
+        """
+        log = outcome.get("log") or outcome.get("error") or ""
+        if os.strerror(errno.ENOSPC) in log or "database or disk is full" in log:
+            raise self._disk_full()
+        lines = log.strip().splitlines()
+        return f"nbgrader failed: {lines[-1] if lines else 'it gave no reason'}"
+
+    def _disk_full(self) -> CourseError:
+        return CourseError(
+            f"The disk that holds {self.folder.path} is full. Every submission that was graded "
+            "before is kept: make room, and run the same command to go on."
+        )

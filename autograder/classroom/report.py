@@ -17,7 +17,7 @@ from rapidfuzz import fuzz
 
 from autograder.classroom.results import Result
 from autograder.errors import CourseError
-from autograder.grading.status import GRADED
+from autograder.grading.status import Status
 
 TEMPLATES = Path(__file__).parent
 
@@ -112,7 +112,7 @@ def _mistakes(results: list[Result]) -> list[tuple[str, str, int]]:
 
 def _looks(results: list[Result]) -> Iterator[tuple[str, str]]:
     for result in sorted(results, key=lambda result: result.student):
-        if result.status != GRADED:
+        if result.status != Status.GRADED:
             yield result.student, f"{result.status}: {result.message}"
         waiting = [name for name, cell in result.cells.items() if cell.score is None]
         if waiting:

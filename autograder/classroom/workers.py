@@ -1,6 +1,6 @@
 """Where submissions are graded: on this machine, or on a Dask cluster.
 
-Both are a ``concurrent.futures.Executor`` for ``submission.grade_submission``.
+Both are a pool, which is opened with ``with`` when there is something to grade.
 """
 
 from __future__ import annotations
@@ -8,9 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import NamedTuple
+
+import psutil
 
 from autograder.errors import CourseError
+from autograder.sandbox.isolation import IsolationError, isolation_problem
 
 # What one submission takes at its most in everyday grading: two processes with a small model each.
 MEGABYTES_PER_WORKER = 1_000
@@ -19,50 +23,69 @@ MEGABYTES_PER_WORKER = 1_000
 CONNECT_SECONDS = 30
 
 
+class Pool(NamedTuple):
+    """What takes submissions, and how many it grades at a time."""
+
+    executor: Executor
+    workers: int
+
+
 def default_workers() -> int:
-    """How many submissions this machine should grade at a time: by its cores, fewer where memory
-    is short."""
+    """How many submissions this machine should grade at a time: one for each core that this
+    process may use, fewer where memory is short."""
+    # Python 3.13 has os.process_cpu_count() for this, and psutil no call for all systems.
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(cores or 1, _free_megabytes() // MEGABYTES_PER_WORKER))
+    free = psutil.virtual_memory().available // 2**20
+    return max(1, min(cores or 1, free // MEGABYTES_PER_WORKER))
 
 
-def _free_megabytes() -> int:
-    try:
-        with open("/proc/meminfo") as file:
-            lines = dict(line.split(":") for line in file)
-        return int(lines["MemAvailable"].split()[0]) // 1024
-    except (OSError, KeyError, ValueError):
-        return MEGABYTES_PER_WORKER * (os.cpu_count() or 1)
+def local(workers: int | None = None, isolated: bool = True) -> AbstractContextManager[Pool]:
+    """This machine.
+
+    Args:
+        workers: how many submissions run at a time; ``default_workers()`` by default.
+        isolated: whether the submissions are to run in a sandbox.
+
+    Raises:
+        IsolationError: at once, where there is no sandbox on this machine.
+    """
+    if isolated and (problem := isolation_problem()):
+        raise IsolationError(
+            f"{problem} Nothing was graded. If you would run every submission yourself, "
+            "unread, go on with --trust-submissions."
+        )
+    return _threads(workers or default_workers())
 
 
 @contextmanager
-def local(workers: int) -> Iterator[tuple[Executor, int]]:
-    """This machine. The threads only wait: the work is done by processes forked for each
-    submission, and those share the imports of the process that forks them."""
-    with ThreadPoolExecutor(workers, thread_name_prefix="grading") as pool:
+def _threads(workers: int) -> Iterator[Pool]:
+    """Threads, which only wait: the work is done by processes forked for each submission, and
+    those share the imports of the process that forks them."""
+    with ThreadPoolExecutor(workers, thread_name_prefix="grading") as executor:
         try:
-            yield pool, workers
+            yield Pool(executor, workers)
         finally:
             # Whoever stops now should not wait for the rest of the class.
-            pool.shutdown(wait=False, cancel_futures=True)
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
-def dask(address: str) -> Iterator[tuple[Executor, int]]:
-    """A Dask cluster, and how many submissions it takes at a time.
+def dask(address: str, patience: float = CONNECT_SECONDS) -> Iterator[Pool]:
+    """A Dask cluster, whose workers each look for a sandbox of their own.
 
     A submission whose worker dies is graded by another one.
 
     Args:
         address: of the scheduler, such as ``tcp://10.0.0.1:8786``.
+        patience: seconds to wait for the scheduler, and then for a first worker; 30 by default.
 
     Raises:
-        CourseError: no scheduler answers there, or it has no workers.
+        CourseError: when it is opened: no scheduler answers there, or it has no workers.
     """
     from distributed import Client
 
     try:
-        client = Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+        client = Client(address, timeout=patience, set_as_default=False)
     except (OSError, ValueError) as error:
         raise CourseError(
             f"No Dask scheduler answers at {address} ({error}). Start one with `dask scheduler` "
@@ -70,7 +93,7 @@ def dask(address: str) -> Iterator[tuple[Executor, int]]:
         ) from None
     with client:
         try:
-            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+            client.wait_for_workers(1, timeout=patience)
         except TimeoutError:
             raise CourseError(
                 f"The Dask scheduler at {address} has no workers: start some with "
@@ -78,4 +101,4 @@ def dask(address: str) -> Iterator[tuple[Executor, int]]:
             ) from None
         # Same submission, same result; but a run that is forced must not find the last one's.
         with client.get_executor(pure=False) as executor:
-            yield executor, sum(client.nthreads().values())
+            yield Pool(executor, sum(client.nthreads().values()))

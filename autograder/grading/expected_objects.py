@@ -8,7 +8,7 @@ from nbformat import NotebookNode
 
 from autograder.grading.rebuild import references
 from autograder.grading.run import Reference, run_notebook
-from autograder.grading.status import CELL_TIMEOUT, ERROR
+from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
 from autograder.sandbox.workplace import Workplace
@@ -37,7 +37,7 @@ def objects_in_tests(
             right = references(instructor)
             unknown, patient = Reference(right, None), LESSON_PATIENCE * timeout
             run, stop = run_notebook(instructor, right, unknown, set(), workplace, files, patient)
-            if stop is not None and stop.status == ERROR:
+            if stop is not None and stop.status == Status.ERROR:
                 return None
             found.append(run.objects)
         return found[0]

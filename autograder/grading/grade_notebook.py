@@ -19,8 +19,8 @@ from nbgrader import utils
 from autograder.grading.expected_objects import known_objects, objects_in_tests
 from autograder.grading.rebuild import references, stubs
 from autograder.grading.run import LOST, NOWHERE, NotebookRun, Reference, Stop, run_notebook
-from autograder.grading.score import CellScore, error_message, score_cell
-from autograder.grading.status import CELL_TIMEOUT, ERROR, GRADED, MEMORY
+from autograder.grading.score import CellScore, error_message, no_points, score_cell
+from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import Answers, groups
 from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.workplace import Workplace
@@ -34,7 +34,7 @@ class Examination:
     """A notebook that has run, with what each test cell is worth."""
 
     notebook: NotebookNode
-    status: str
+    status: Status
     seconds: float
     message: str = ""
     cells: dict[str, CellScore] = field(default_factory=dict)
@@ -89,12 +89,15 @@ def examine(
             return _broken(notebook, stop, time.monotonic() - start)
         stops |= {index: stop for index in blamed}
     _write_stops(notebook, stops)
-    examination = Examination(notebook, GRADED, time.monotonic() - start)
+    examination = Examination(notebook, Status.GRADED, time.monotonic() - start)
     if stops:
         first = next(iter(stops.values()))
         examination.status, examination.message = first.status, first.message
     elif run.out_of_memory:
-        examination.status, examination.message = MEMORY, "An answer asked for too much memory."
+        examination.status, examination.message = (
+            Status.MEMORY,
+            "An answer asked for too much memory.",
+        )
     examination.cells = _score(run, blank, elsewhere)
     return examination
 
@@ -126,16 +129,7 @@ def _broken(notebook: NotebookNode, stop: Stop, seconds: float) -> Examination:
     message = stop.message
     if stop.cell != NOWHERE:
         message = f"A cell of the lesson itself was stopped. {message}"
-    return Examination(notebook, ERROR, seconds, message, nothing(notebook, message))
-
-
-def nothing(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
-    """No points for any test cell of a notebook, for one reason."""
-    return {
-        grade_id(cell): CellScore(0.0, float(cell.metadata["nbgrader"]["points"]), message)
-        for cell in notebook.cells
-        if utils.is_grade(cell)
-    }
+    return Examination(notebook, Status.ERROR, seconds, message, no_points(notebook, message))
 
 
 def _score(run: NotebookRun, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:

@@ -7,11 +7,11 @@ messages. An answer that fails in the very same way has most likely made the sam
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from nbformat import NotebookNode
 
-from autograder.grading.grade_notebook import Examination
+from autograder.grading.score import CellScore
 from autograder.notebooks.cells import groups
 from course.cells import grade_id
 
@@ -19,7 +19,12 @@ from course.cells import grade_id
 Signatures = dict[str, dict[str, str]]
 
 
-def _signature(messages: dict[str, str]) -> str:
+def signature(messages: Mapping[str, str]) -> str:
+    """One text for the way in which an exercise fails.
+
+    Args:
+        messages: what its failing tests say, by the test's ``grade_id``.
+    """
     # The line of an answer depends on how it is written.
     return json.dumps(
         {name: message.partition(" (line ")[0] for name, message in sorted(messages.items())}
@@ -27,22 +32,30 @@ def _signature(messages: dict[str, str]) -> str:
 
 
 def recognise(
-    instructor: NotebookNode, examination: Examination, known: Signatures
+    instructor: NotebookNode, scores: Mapping[str, CellScore], known: Signatures
 ) -> dict[str, str]:
-    """The known mistakes in a submission, by exercise, each in a sentence."""
+    """The known mistakes in a submission, by exercise, each in a sentence.
+
+    Args:
+        instructor: the instructor notebook.
+        scores: what each test cell is worth, by ``grade_id``.
+        known: how known mistakes fail.
+    """
     return {
-        exercise: known[exercise][signature]
-        for exercise, signature in _failures(instructor, examination)
-        if signature in known.get(exercise, {})
+        exercise: known[exercise][failure]
+        for exercise, failure in _failures(instructor, scores)
+        if failure in known.get(exercise, {})
     }
 
 
-def _failures(instructor: NotebookNode, examination: Examination) -> Iterator[tuple[str, str]]:
+def _failures(
+    instructor: NotebookNode, scores: Mapping[str, CellScore]
+) -> Iterator[tuple[str, str]]:
     for group in groups(instructor):
         if group.solution is None:
             continue
         tests = [grade_id(instructor.cells[index]) for index in group.tests]
-        cells = {name: examination.cells[name] for name in tests if name in examination.cells}
+        cells = {name: scores[name] for name in tests if name in scores}
         lost = {name: cell.message for name, cell in cells.items() if cell.score != cell.max_score}
         if lost:
-            yield grade_id(instructor.cells[group.solution]), _signature(lost)
+            yield grade_id(instructor.cells[group.solution]), signature(lost)

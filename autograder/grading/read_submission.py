@@ -20,7 +20,7 @@ from nbgrader.utils import parse_utc
 from autograder.grading.find_notebook import is_named_after, notebooks_in, what_lies_there
 from autograder.grading.match_answers import Matched, SubmittedCell, match_answers
 from autograder.grading.released import ReleasedNotebook
-from autograder.grading.status import MISSING, REFUSED, UNREADABLE
+from autograder.grading.status import Status
 from autograder.notebooks.cells import Answers
 
 # A notebook with its figures has a few megabytes. What is larger was not written by hand.
@@ -46,7 +46,7 @@ class Intake:
 
     answers: Answers = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
-    status: str | None = None
+    status: Status | None = None
     message: str = ""
     notes: list[str] = field(default_factory=list)
     file: str = ""
@@ -55,7 +55,7 @@ class Intake:
 class _Refused(Exception):
     """A submission that is not read further; the message says why."""
 
-    def __init__(self, status: str, message: str) -> None:
+    def __init__(self, status: Status, message: str) -> None:
         super().__init__(message)
         self.status = status
 
@@ -82,17 +82,20 @@ def read_answers(
         return Intake(status=refused.status, message=utf8(str(refused)))
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        return Intake(status=UNREADABLE, message=f"{notebook.name}.ipynb cannot be read: {reason}.")
+        return Intake(
+            status=Status.UNREADABLE,
+            message=f"{notebook.name}.ipynb cannot be read: {reason}.",
+        )
 
 
 def _read_newest(folder: Path, notebook: ReleasedNotebook, siblings: Set[str]) -> Intake:
     named = folder / f"{notebook.name}.ipynb"
     if named.is_symlink() or folder.is_symlink():
-        raise _Refused(REFUSED, f"{named.name} is a link, not a file.")
+        raise _Refused(Status.REFUSED, f"{named.name} is a link, not a file.")
     found = _candidates(folder, notebook, siblings)
     if not found:
         instead = what_lies_there(folder, notebook.name) if folder.is_dir() else ""
-        raise _Refused(MISSING, f"No {named.name} was handed in.{instead}")
+        raise _Refused(Status.MISSING, f"No {named.name} was handed in.{instead}")
     intakes: list[tuple[Path, Intake]] = []
     refusals: list[tuple[Path, _Refused]] = []
     for path in found[:MAX_COPIES]:
@@ -153,7 +156,7 @@ def _load(path: Path) -> dict[str, Any]:
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise _Refused(
-            REFUSED,
+            Status.REFUSED,
             f"{path.name} has {size / 1e6:.0f} MB, and the limit is {MAX_BYTES / 1e6:.0f} MB: "
             "clear its outputs and hand it in again.",
         )
@@ -167,12 +170,14 @@ def _load(path: Path) -> dict[str, Any]:
             raise ValueError("it has no cells")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         reason = f"{path.name} is not a Jupyter notebook: {_reason(error)}."
-        raise _Refused(UNREADABLE, reason) from None
+        raise _Refused(Status.UNREADABLE, reason) from None
     except MemoryError:
         raise
     except Exception as error:
         # nbformat's own exceptions are many, and a broken notebook must not end a class's grading.
-        raise _Refused(UNREADABLE, f"{path.name} cannot be read: {_reason(error)}.") from None
+        raise _Refused(
+            Status.UNREADABLE, f"{path.name} cannot be read: {_reason(error)}."
+        ) from None
     return data
 
 
@@ -181,7 +186,7 @@ def _read(path: Path, notebook: ReleasedNotebook, is_named: bool) -> Intake:
     lesson = _lesson_of(data)
     if notebook.lesson is not None and lesson not in (None, notebook.lesson):
         raise _Refused(
-            REFUSED,
+            Status.REFUSED,
             f"{path.name} is the notebook of {lesson}, not of {notebook.lesson}: hand in the "
             "right one.",
         )
@@ -189,7 +194,7 @@ def _read(path: Path, notebook: ReleasedNotebook, is_named: bool) -> Intake:
     matched = match_answers(cells, notebook)
     if notebook.stubs and not matched.answers:
         raise _Refused(
-            UNREADABLE,
+            Status.UNREADABLE,
             f"None of the {len(notebook.stubs)} answer cells of {notebook.name}.ipynb is in "
             f"{path.name}: it is another notebook, or its cells have lost what tells them apart. "
             "Copy the answers into a fresh copy of the notebook.",
@@ -210,16 +215,18 @@ def _cells(path: Path, cells: list[Any]) -> list[SubmittedCell]:
     """
     if len(cells) > MAX_CELLS:
         raise _Refused(
-            REFUSED, f"{path.name} has {len(cells):,} cells, and the limit is {MAX_CELLS:,}."
+            Status.REFUSED, f"{path.name} has {len(cells):,} cells, and the limit is {MAX_CELLS:,}."
         )
     read = [_cell(cell) for cell in cells if isinstance(cell, dict)]
     if cells and not read:
-        raise _Refused(UNREADABLE, f"{path.name} is not a Jupyter notebook: it has no cells.")
+        raise _Refused(
+            Status.UNREADABLE, f"{path.name} is not a Jupyter notebook: it has no cells."
+        )
     size = sum(len(cell.text) for cell in read)
     lines = sum(cell.text.count("\n") + 1 for cell in read)
     if size > MAX_TEXT or lines > MAX_LINES:
         raise _Refused(
-            REFUSED,
+            Status.REFUSED,
             f"{path.name} has {size:,} characters in {lines:,} lines, and the limits are "
             f"{MAX_TEXT:,} and {MAX_LINES:,}, outputs not counted.",
         )

@@ -21,7 +21,7 @@ import psutil
 
 from autograder.grading.read_submission import Intake, read_answers
 from autograder.grading.released import ReleasedNotebook
-from autograder.grading.status import REFUSED
+from autograder.grading.status import Status
 
 # A notebook of 50 MB is read in about two seconds on a slow machine.
 SECONDS = 20
@@ -67,7 +67,7 @@ class ReadingProcess:
                     reason = f"reading it took more than {self.megabytes:,} MB of memory"
             self._stop()
             return Intake(
-                status=REFUSED,
+                status=Status.REFUSED,
                 message=f"{notebook.name}.ipynb was not read to its end: {reason}. Clear its "
                 "outputs, delete what is not part of the answers, and hand it in again.",
             )

@@ -13,7 +13,7 @@ from nbgrader import utils
 
 from autograder.grading.names import changed_names, import_statements
 from autograder.grading.rebuild import rebuild
-from autograder.grading.status import DIED, ERROR, TIMEOUT
+from autograder.grading.status import Status
 from autograder.notebooks.cells import Answers, is_answer
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.errors import CannotTravelError
@@ -26,7 +26,7 @@ from course.check.names import bound_names
 
 # A process may be ended from outside too, by a machine short of memory, say. So an answer's process
 # has died when it has died this often, and grading has failed when it has failed this often.
-ATTEMPTS = {DIED: 3, ERROR: 5}
+ATTEMPTS = {Status.DIED: 3, Status.ERROR: 5}
 OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
 
 # Before the first cell.
@@ -38,11 +38,11 @@ class Stop:
     """Where a run was cut short, and why."""
 
     cell: int
-    status: str
+    status: Status
     message: str
 
 
-LOST = Stop(NOWHERE, ERROR, "Something has ended the processes that grade.")
+LOST = Stop(NOWHERE, Status.ERROR, "Something has ended the processes that grade.")
 
 
 @dataclass(frozen=True)
@@ -109,9 +109,9 @@ class NotebookRun:
             # The tests wait for the answers themselves; this is for tests that do not end.
             reply = decode(channel.receive(2 * LESSON_PATIENCE * timeout))
         except TimeoutError:
-            return Stop(index, TIMEOUT, f"It ran for more than {timeout} seconds.")
+            return Stop(index, Status.TIMEOUT, f"It ran for more than {timeout} seconds.")
         except (ChannelClosedError, CannotTravelError):
-            return Stop(index, ERROR, "The process of the tests has ended.")
+            return Stop(index, Status.ERROR, "The process of the tests has ended.")
         cell.outputs = [nbformat.from_dict(output) for output in reply["outputs"]]
         if reply["value"] is not None:
             text = {"text/plain": reply["value"]}

@@ -9,10 +9,15 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from nbgrader import utils
 
+from course.cells import grade_id
+
 
 @dataclass(frozen=True)
 class CellScore:
-    """Points for one test cell. ``score`` is None where a person has to give them."""
+    """Points for one test cell. ``score`` is None where a person has to give them.
+
+    ``message`` says in words for a student why points are missing; it is empty where none are.
+    """
 
     score: float | None
     max_score: float
@@ -38,6 +43,15 @@ def score_cell(cell: NotebookNode) -> CellScore:
     if not values:
         return CellScore(maximum, maximum)
     return _partial_credit(values[-1].data.get("text/plain", ""), maximum)
+
+
+def no_points(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
+    """No points for any test cell of a notebook, for one reason; by ``grade_id``."""
+    return {
+        grade_id(cell): CellScore(0.0, float(cell.metadata["nbgrader"]["points"]), message)
+        for cell in notebook.cells
+        if utils.is_grade(cell)
+    }
 
 
 def _partial_credit(text: str, maximum: float) -> CellScore:

@@ -1,11 +1,13 @@
-"""Release a lesson to students with nbgrader, through its Python interface."""
+"""nbgrader through its Python interface, and the release of a lesson with it."""
 
 from __future__ import annotations
 
 import functools
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
@@ -13,7 +15,7 @@ from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
 
 from autograder.errors import CourseError
-from autograder.nbgrader_course.settings import COURSE_ID, configure, find_alembic
+from autograder.nbgrader_course.settings import COURSE_ID, configure, find_alembic, take_marked
 
 
 def nbgrader_api(
@@ -21,15 +23,32 @@ def nbgrader_api(
     class_folder: Path | None = None,
     release: Path | None = None,
     gradebook: str | None = None,
+    marked: Path | None = None,
 ) -> NbGraderAPI:
-    """nbgrader's interface to the course at ``root``; see ``configure`` for what may be given."""
+    """nbgrader's interface to the course at ``root``.
+
+    Args:
+        root: the repository.
+        class_folder: see ``configure``, as for ``release`` and ``gradebook``.
+        release: where lessons are released to.
+        gradebook: the URL of nbgrader's database.
+        marked: a folder of notebooks that are marked already, which ``autograde`` then records;
+            by default it grades what was submitted. See ``take_marked``.
+    """
     # nbgrader's own objects set these off, and an instructor can do nothing about them.
     warnings.filterwarnings("ignore", category=SAWarning)
-    return NbGraderAPI(config=configure(Config(), root, class_folder, release, gradebook))
+    config = configure(Config(), root, class_folder, release, gradebook)
+    if marked is not None:
+        take_marked(config, root, marked)
+    return NbGraderAPI(config=config)
 
 
-def succeed(result: dict, doing: str) -> None:
+def succeed(result: Mapping[str, Any], doing: str) -> None:
     """Raise what nbgrader reports as failed.
+
+    Args:
+        result: what a method of nbgrader's interface returned.
+        doing: what it was asked for, such as "releasing 07_chest_xrays".
 
     Raises:
         CourseError: with the end of nbgrader's log.
@@ -41,9 +60,10 @@ def succeed(result: dict, doing: str) -> None:
 
 @functools.cache
 def empty_gradebook() -> bytes:
-    """The file of a gradebook that knows of no assignment.
+    """The bytes of a gradebook without any assignment.
 
-    nbgrader takes three seconds to make one, since it asks alembic for the tables' version.
+    nbgrader takes three seconds to make one, since it asks alembic for the tables' version; so it
+    is made once in a process.
     """
     find_alembic()
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +75,7 @@ def empty_gradebook() -> bytes:
 def release_notebook(root: Path, assignment: str, release: Path | None = None) -> None:
     """Write an assignment's student version, as ``nbgrader generate_assignment`` does.
 
-    The gradebook is left alone: a throw-away one stands in for it, so that rebuilding a lesson
+    The class's gradebook is left alone: an empty one takes its place, so that rebuilding a lesson
     never depends on who has handed in.
 
     Args:
@@ -64,7 +84,7 @@ def release_notebook(root: Path, assignment: str, release: Path | None = None) -
         release: the folder to write to; ``lessons/`` by default.
 
     Raises:
-        CourseError: nbgrader refused.
+        CourseError: nbgrader failed, with the end of its log.
     """
     with tempfile.TemporaryDirectory() as folder:
         stand_in = Path(folder) / "gradebook.db"

@@ -19,7 +19,7 @@ from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from traitlets import Bool
 
-from autograder.grading.status import GRADED
+from autograder.grading.status import Status
 from autograder.notebooks.cells import is_answer
 
 PICTURES = {"image/png", "image/jpeg"}
@@ -94,7 +94,7 @@ class FeedbackView(NbGraderPreprocessor):
     ) -> tuple[NotebookNode, ResourcesDict]:
         nb, resources = ClearHiddenTests(parent=self).preprocess(nb, resources)
         graded = nb.metadata.get("course", {})
-        if graded.get("status", GRADED) != GRADED:
+        if graded.get("status", Status.GRADED) != Status.GRADED:
             # It may quote a file's name or a broken notebook, and is Markdown, which takes HTML.
             note = f"**{graded['status'].capitalize()}.** {_plain(graded['message'])}"
             nb.cells.insert(0, new_markdown_cell(note))

@@ -1,13 +1,13 @@
 """The steps that this course adds to nbgrader's own, as nbgrader preprocessors.
 
-``nbgrader_config.py`` names them, so the plain ``nbgrader`` commands run them too.
+``settings.py`` names them for ``nbgrader_config.py``, so the plain ``nbgrader`` commands run them
+too.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from autograder.grading.read_submission import Intake, read_timestamp
 from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
 from autograder.grading.released import released
-from autograder.grading.status import CELL_TIMEOUT
+from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import is_answer
 from autograder.notebooks.files import archive
 from autograder.sandbox.workplace import shared_workplace
@@ -48,17 +48,9 @@ def _instructor(preprocessor: NbGraderPreprocessor, resources: ResourcesDict) ->
 class RebuildNotebook(NbGraderPreprocessor):
     """Replace a submitted notebook by the instructor's with the student's answers in it."""
 
-    marked = Bool(
-        False,
-        help="The notebooks are not submissions: `autograder grade` has rebuilt and marked them. "
-        "Never for notebooks that come from students.",
-    ).tag(config=True)
-
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        if self.marked:
-            return nb, resources
         instructor = _instructor(self, resources)
         folder = _folder(self, resources, submitted=True)
         name = resources["nbgrader"]["notebook"]
@@ -82,42 +74,39 @@ class SubmissionExporter(NotebookExporter):
     def from_filename(
         self, filename: str, resources: ResourcesDict | None = None, **options: Any
     ) -> tuple[NotebookNode, ResourcesDict]:
-        if any(
-            isinstance(step, RebuildNotebook) and not step.marked for step in self._preprocessors
-        ):
+        if any(isinstance(step, RebuildNotebook) for step in self._preprocessors):
             resources = self._init_resources(resources)
             resources["metadata"]["name"] = Path(filename).stem
             return self.from_notebook_node(new_notebook(), resources=resources, **options)
         return super().from_filename(filename, resources=resources, **options)
 
 
-def hand_in_all(root: Path) -> Callable[..., None]:
-    """A hook for nbgrader before it converts a submission: has every notebook of the assignment
-    looked for, whatever was handed in under whichever name, and puts a time stamp aside that
+def hand_in_all(assignment: str, student: str, notebooks: list[str]) -> None:
+    """nbgrader's hook before it converts a submission: have every notebook of the assignment
+    looked for, whatever was handed in and under whichever name, and put a time stamp aside that
     nbgrader could not read.
 
+    nbgrader calls it in the repository's folder.
+
     Args:
-        root: the repository, in which nbgrader works.
+        assignment: what nbgrader was asked to grade; may be a pattern.
+        student: whose submissions; may be a pattern.
+        notebooks: the notebooks that were found in one submission; changed in place.
     """
-
-    def hook(assignment: str, student: str, notebooks: list[str]) -> None:
-        folder = os.path.dirname(notebooks[0])
-        sources = sorted((root / "solutions" / Path(folder).name).glob("*.ipynb"))
-        notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
-        stamp = Path(root, folder, "timestamp.txt")
-        if stamp.is_fifo():
-            # nbgrader copies what it finds, and cannot copy a pipe.
-            stamp.unlink()
-        elif os.path.lexists(stamp) and read_timestamp(stamp) is None:
-            stamp.rename(stamp.with_name("timestamp.invalid.txt"))
-
-    return hook
+    folder = os.path.dirname(notebooks[0])
+    sources = sorted((Path("solutions") / Path(folder).name).glob("*.ipynb"))
+    notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
+    stamp = Path(folder, "timestamp.txt")
+    if stamp.is_fifo():
+        # nbgrader copies what it finds, and cannot copy a pipe.
+        stamp.unlink()
+    elif os.path.lexists(stamp) and read_timestamp(stamp) is None:
+        stamp.rename(stamp.with_name("timestamp.invalid.txt"))
 
 
 class MarkNotebook(NbGraderPreprocessor):
     """Run a rebuilt notebook, and note in each test cell what it is worth and why."""
 
-    marked = Bool(False, help=RebuildNotebook.marked.help).tag(config=True)
     timeout = Integer(CELL_TIMEOUT, help="Seconds for one cell.").tag(config=True)
     trust_submissions = Bool(
         False, help="Run answers without a sandbox: only for answers that you would run yourself."
@@ -126,17 +115,11 @@ class MarkNotebook(NbGraderPreprocessor):
     def preprocess(
         self, nb: NotebookNode, resources: ResourcesDict
     ) -> tuple[NotebookNode, ResourcesDict]:
-        if self.marked:
-            return nb, resources
         answers = {grade_id(cell): cell.source for cell in nb.cells if is_answer(cell)}
         noted = nb.metadata["course"]
-        intake = Intake(
-            answers,
-            set(noted["elsewhere"]),
-            noted["status"],
-            noted["message"],
-            list(noted["notes"]),
-        )
+        status = Status(noted["status"]) if noted["status"] else None
+        elsewhere, notes = set(noted["elsewhere"]), list(noted["notes"])
+        intake = Intake(answers, elsewhere, status, noted["message"], notes)
         workplace = shared_workplace(not self.trust_submissions)
         files = archive(_folder(self, resources, submitted=False))
         instructor = _instructor(self, resources)

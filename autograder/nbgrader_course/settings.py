@@ -1,4 +1,8 @@
-"""The repository as an nbgrader course: folders, database and the steps of its pipeline."""
+"""The repository as an nbgrader course: folders, database and the steps of its pipeline.
+
+Steps of ours are named as dotted strings, which nbgrader imports when it needs them. So building a
+lesson, which uses these settings too, imports neither grading nor the sandbox.
+"""
 
 from __future__ import annotations
 
@@ -15,34 +19,32 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 
 from autograder.errors import CourseError
-from autograder.nbgrader_course.feedback_steps import (
-    FeedbackExporter,
-    FeedbackView,
-    SanitizeOutputs,
-)
-from autograder.nbgrader_course.grading_steps import (
-    LimitBytes,
-    MarkNotebook,
-    RebuildNotebook,
-    SaveScores,
-    SubmissionExporter,
-    hand_in_all,
-)
-from autograder.nbgrader_course.release_steps import KeepResults
 from autograder.notebooks.folders import lesson_folders, source_path
 
 COURSE_ID = "deep_learning"
 CLASS_VARIABLE = "COURSE_CLASS_DIR"
 GRADEBOOK_VARIABLE = "COURSE_GRADEBOOK"
 
+ROOM = "autograder.nbgrader_course"
+RELEASE, GRADING, FEEDBACK = (
+    f"{ROOM}.release_steps",
+    f"{ROOM}.grading_steps",
+    f"{ROOM}.feedback_steps",
+)
+
+# What happens to a notebook that has been marked, here or by the step before.
+RECORDING = [f"{GRADING}.LimitBytes", f"{GRADING}.SaveScores", AssignLatePenalties]
+
 
 def class_dir(root: Path) -> Path:
-    """Where everything of a class is kept: ``$COURSE_CLASS_DIR``, or ``class/`` in the repo."""
+    """Where everything about a class is kept: ``$COURSE_CLASS_DIR``, or ``class/`` in the
+    repository by default."""
     return Path(os.environ.get(CLASS_VARIABLE) or root / "class").resolve()
 
 
 def gradebook_url(classes: Path, asked_for: str | None = None) -> str:
-    """The URL of a class's gradebook: the one asked for, or a file in the class's folder.
+    """The URL of a class's gradebook: the one asked for, or by default ``gradebook.db`` in the
+    class's folder.
 
     Raises:
         CourseError: it is not the URL of a database.
@@ -77,6 +79,12 @@ def configure(
         release: where lessons are released to; ``lessons/`` by default.
         gradebook: the URL of nbgrader's database; ``gradebook.db`` in the class's folder by
             default.
+
+    Returns:
+        ``c``.
+
+    Raises:
+        CourseError: ``gradebook`` is not the URL of a database.
     """
     root = Path(root).resolve()
     classes = class_folder or class_dir(root)
@@ -107,29 +115,44 @@ def configure(
     c.ExportPlugin.to = str(classes / "grades.csv")
 
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
-    steps.insert(steps.index(ClearOutput), KeepResults)
+    steps.insert(steps.index(ClearOutput), f"{RELEASE}.KeepResults")
     c.GenerateAssignment.preprocessors = steps
-    c.Autograde.exporter_class = SubmissionExporter
-    c.Autograde.pre_convert_hook = hand_in_all(root)
-    c.Autograde.sanitize_preprocessors = [RebuildNotebook]
-    c.Autograde.autograde_preprocessors = [
-        MarkNotebook,
-        LimitBytes,
-        SaveScores,
-        AssignLatePenalties,
-    ]
-    c.GenerateFeedback.exporter_class = FeedbackExporter
+    c.Autograde.exporter_class = f"{GRADING}.SubmissionExporter"
+    c.Autograde.pre_convert_hook = f"{GRADING}.hand_in_all"
+    c.Autograde.sanitize_preprocessors = [f"{GRADING}.RebuildNotebook"]
+    c.Autograde.autograde_preprocessors = [f"{GRADING}.MarkNotebook", *RECORDING]
+    c.GenerateFeedback.exporter_class = f"{FEEDBACK}.FeedbackExporter"
     c.GenerateFeedback.preprocessors = [
         GetGrades,
-        FeedbackView,
-        SanitizeOutputs,
+        f"{FEEDBACK}.FeedbackView",
+        f"{FEEDBACK}.SanitizeOutputs",
         CSSHTMLHeaderPreprocessor,
     ]
     return c
 
 
+def take_marked(c: Config, root: Path, folder: Path) -> Config:
+    """Have ``nbgrader autograde`` record notebooks that have been rebuilt and marked already.
+
+    Never for notebooks that come from students: what they say that they are worth is taken as it
+    is.
+
+    Args:
+        c: the configuration to change, as ``configure`` has left it.
+        root: the repository.
+        folder: where the marked notebooks are, as STUDENT/ASSIGNMENT/NOTEBOOK.ipynb.
+
+    Returns:
+        ``c``.
+    """
+    c.CourseDirectory.submitted_directory = _from_root(folder, root)
+    c.Autograde.sanitize_preprocessors = []
+    c.Autograde.autograde_preprocessors = RECORDING
+    return c
+
+
 def find_alembic() -> None:
-    """nbgrader calls `alembic` by name, and it stands beside this Python, in the PATH or not."""
+    """Put this Python's folder on the PATH: nbgrader calls `alembic` by name, and it is there."""
     here = str(Path(sys.executable).parent)
     if here not in os.environ.get("PATH", "").split(os.pathsep):
         os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])

@@ -10,19 +10,15 @@ import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, create_solution_cell
 
-from autograder.classroom.grade_class import Grading
+import autograder.cli
+from autograder.classroom.assignment import Assignment
+from autograder.classroom.folders import ClassFolder
 from autograder.errors import CourseError
+from autograder.grading.conditions import Conditions
 from autograder.nbgrader_course.feedback_steps import FeedbackExporter
-from autograder.sandbox.isolation import isolation_problem
+from tests.autograder import toy_class
 from tests.autograder.hostile import FILES
-
-# Where there is no sandbox, the same must hold without one.
-ISOLATED = isolation_problem() is None
-
-RIGHT = {
-    "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
-    "names": "names = ['a', 'b']",
-}
+from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, ISOLATED, RIGHT
 
 
 @pytest.fixture
@@ -30,9 +26,9 @@ def grade(toy):
     """Grade everything that was handed in; results by student."""
 
     def run(**options):
-        grading = Grading(toy, "90_adding", timeout=5, trust_submissions=not ISOLATED)
-        students = options.pop("students", None) or grading.students()
-        return {result.student: result for result in grading.grade(students, **options)}
+        conditions = Conditions(timeout=5, isolated=ISOLATED)
+        results = toy_class.grade(toy, conditions=conditions, **options)
+        return {result.student: result for result in results}
 
     return run
 
@@ -43,7 +39,7 @@ def feedback(toy, student):
 
 def test_scores_and_messages(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
-    hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return as_array(a) - as_array(b)"})
+    hand_in("ben", **RIGHT | {"add": DIFFERENCE})
     hand_in("cleo")
     results = grade()
     assert {name: result.score for name, result in results.items()} == {
@@ -211,14 +207,13 @@ def test_unchanged_submissions_are_not_run_again(toy, hand_in, grade):
 def test_a_stopped_run_goes_on_where_it_was(toy, hand_in):
     for number in range(6):
         hand_in(f"s{number}", **RIGHT)
-    grading = Grading(toy, "90_adding", trust_submissions=not ISOLATED, workers=2)
-    first = grading.grade(grading.students())
+    first = toy_class.grade(toy)
     done = next(first)
     first.close()
     saved = toy / "class" / "results" / "90_adding"
     kept = {path.stem: path.stat().st_mtime_ns for path in saved.glob("*.json")}
     assert done.student in kept
-    results = {result.student: result for result in grading.grade(grading.students())}
+    results = {result.student: result for result in toy_class.grade(toy)}
     assert {result.score for result in results.values()} == {4}
     assert len(results) == 6
     assert (saved / f"{done.student}.json").stat().st_mtime_ns == kept[done.student]
@@ -282,13 +277,12 @@ def test_an_instructors_own_assignment(toy):
     for cell in notebook.cells:
         cell.pop("id", None)
     (folder / "own.ipynb").write_text(json.dumps(notebook))
-    grading = Grading(toy, "own", trust_submissions=not ISOLATED)
     for student, lines in (("ada", ""), ("eve", "triple.mine = 1\n")):
         notebook.cells[-2].source = lines + "x = triple(2)"
         handed_in = toy / "class" / "submitted" / student / "own"
         handed_in.mkdir(parents=True)
         (handed_in / "own.ipynb").write_text(json.dumps(notebook))
-        result = next(grading.grade([student]))
+        (result,) = toy_class.grade(toy, "own", students=[student])
         assert result.status == "graded"
         assert {name: cell.score for name, cell in result.cells.items()} == {
             "x_test": 3, "part": 1.5, "text": 0, "why": None, "draw": None, "x_6": 1
@@ -297,22 +291,22 @@ def test_an_instructors_own_assignment(toy):
 
 def test_what_is_not_there_is_named(toy):
     with pytest.raises(CourseError, match="no assignment '91_none'"):
-        Grading(toy, "91_none", trust_submissions=True)
+        Assignment(toy, "91_none")
     with pytest.raises(CourseError, match="No submissions"):
-        Grading(toy, "90_adding", trust_submissions=True).students()
+        ClassFolder(toy).students(ASSIGNMENT)
 
 
 def test_refuses_to_grade_without_isolation(toy, hand_in, monkeypatch):
     monkeypatch.setattr(
-        "autograder.classroom.grade_class.isolation_problem", lambda: "bubblewrap is missing."
+        "autograder.classroom.workers.isolation_problem", lambda: "bubblewrap is missing."
     )
+    monkeypatch.chdir(toy)
     hand_in("ada")
     with pytest.raises(CourseError, match=r"Nothing was graded.*--trust-submissions"):
-        Grading(toy, "90_adding")
+        autograder.cli.app(["grade", ASSIGNMENT], standalone_mode=False)
 
 
 def test_exercises_of_test_cells(toy):
-    grading = Grading(toy, "90_adding", trust_submissions=True)
-    assert grading.exercises() == {
+    assert Assignment(toy, ASSIGNMENT).exercises() == {
         "add_numbers": "add", "add_arrays": "add", "names_two": "names"
     }  # fmt: skip

@@ -1,14 +1,20 @@
 """A class in which most students are hostile, graded in one run beside honest ones: nobody gains a
 point that was not earned, nobody else loses one, and everybody gets a state and feedback."""
 
+import functools
 import json
 
 import nbformat
 import pytest
 
-from autograder.classroom.grade_class import Grading
+from autograder.classroom.folders import ClassFolder
+from autograder.classroom.gradebook import Gradebook
+from autograder.grading.conditions import Conditions
+from autograder.grading.grade_submission import grade_submission
 from autograder.sandbox import workplace as sandbox
+from tests.autograder import toy_class
 from tests.autograder.hostile import AT_CALL, AT_CELL, EDITS, FILES, STOPS, WRONG, body
+from tests.autograder.toy_class import ASSIGNMENT, RIGHT
 
 pytestmark = [
     pytest.mark.slow,
@@ -20,12 +26,6 @@ pytestmark = [
 
 # Seconds for one cell; a machine that does other work too needs some to fork and to run NumPy.
 TIMEOUT = 8
-
-RIGHT = {
-    "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
-    "names": "names = ['a', 'b']",
-}
-ASSIGNMENT = "90_adding"
 
 # One honest student after so many hostile ones.
 HONEST_EVERY = 8
@@ -72,12 +72,14 @@ def graded(built_toy, tmp_path_factory):
             FILES[key][0](path)
         if number % HONEST_EVERY == 0:
             hand_in(f"{student(number)}-honest", RIGHT)
-    with pytest.MonkeyPatch.context() as patch:
-        workplace = sandbox.Workplace(True, sandbox.Limits(memory_mb=1_000))
-        patch.setitem(sandbox._shared, True, workplace)
-        with workplace:
-            grading = Grading(built_toy, ASSIGNMENT, classes, TIMEOUT)
-            results = {result.student: result for result in grading.grade(grading.students())}
+    with sandbox.Workplace(True, sandbox.Limits(memory_mb=1_000)) as workplace:
+        graded = toy_class.grade(
+            built_toy,
+            classes=classes,
+            conditions=Conditions(TIMEOUT),
+            run=functools.partial(grade_submission, workplace=workplace),
+        )
+        results = {result.student: result for result in graded}
     return classes, results
 
 
@@ -121,8 +123,9 @@ def test_the_honest_notice_nothing(graded):
 def test_the_class_is_large_and_everybody_is_in_the_gradebook(graded, built_toy):
     classes, results = graded
     assert len(SUBMISSIONS) >= 60
-    book = Grading(built_toy, ASSIGNMENT, classes, TIMEOUT)
-    assert book._recorded() == results.keys() == set(book.students())
+    folder = ClassFolder(built_toy, classes)
+    recorded = Gradebook(folder).recorded(ASSIGNMENT)
+    assert recorded == results.keys() == set(folder.students(ASSIGNMENT))
 
 
 @pytest.fixture(scope="module")
@@ -169,5 +172,5 @@ def test_thousands_of_cells_and_ids_are_taken_as_they_are(toy, hand_in):
     extra = nbformat.v4.new_code_cell("x = 1")
     notebook.cells += [nbformat.from_dict(dict(extra, id=f"x{n}")) for n in range(20_000)]
     nbformat.write(notebook, path)
-    (result,) = Grading(toy, "90_adding").grade(["many"])
+    (result,) = toy_class.grade(toy)
     assert (result.status, result.score) == ("graded", 3)

@@ -14,19 +14,19 @@ import pytest
 from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 
-from autograder.classroom.grade_class import Grading
+from autograder.classroom.assignment import Assignment
+from autograder.classroom.folders import ClassFolder
+from autograder.classroom.grade_class import make_job, read_task
+from autograder.classroom.workers import local
+from autograder.grading.conditions import Conditions
 from autograder.grading.grade_submission import grade_submission
-from autograder.sandbox.isolation import bubblewrap, isolation_problem
+from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
+from autograder.sandbox.isolation import bubblewrap
 from tests.autograder.hostile import FILES, STOPS
+from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, ISOLATED, RIGHT, grade
 
 pytestmark = pytest.mark.slow
 
-ISOLATED = isolation_problem() is None
-ASSIGNMENT = "90_adding"
-RIGHT = {
-    "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
-    "names": "names = ['a', 'b']",
-}
 ZYGOTE = "autograder.sandbox.inside.zygote"
 
 
@@ -44,19 +44,23 @@ def zygotes_and_children():
     return python, [process for process in python if process.pid not in parents]
 
 
+def recorded_scores(toy):
+    """Points by student, as nbgrader's database has them."""
+    with Gradebook(gradebook_url(toy / "class"), COURSE_ID) as book:
+        return {s.student_id: s.score for s in book.assignment_submissions(ASSIGNMENT)}
+
+
 @pytest.mark.skipif(not ISOLATED, reason="without a sandbox nothing is between the processes")
 def test_workers_that_are_killed_lose_and_repeat_nothing(toy, hand_in):
     wanted = {}
     for number in range(10):
-        differs = "def add(a, b):\n    return as_array(a) - as_array(b)"
-        hand_in(f"s{number}", **(RIGHT if number % 2 else RIGHT | {"add": differs}))
+        hand_in(f"s{number}", **(RIGHT if number % 2 else RIGHT | {"add": DIFFERENCE}))
         wanted[f"s{number}"] = 4 if number % 2 else 2
     rng = random.Random(0)
     kills = since = 0
     while kills < 50:
-        grading = Grading(toy, ASSIGNMENT, timeout=20, workers=2)
         results = []
-        for result in grading.grade(list(wanted), force=True):
+        for result in grade(toy, force=True):
             results.append(result)
             since += 1
             if since < 4 or kills >= 50:
@@ -73,9 +77,7 @@ def test_workers_that_are_killed_lose_and_repeat_nothing(toy, hand_in):
         assert sorted(result.student for result in results) == sorted(wanted)
         wrong = [result for result in results if result.score != wanted[result.student]]
         assert not wrong
-    with Gradebook(grading.gradebook, "deep_learning") as book:
-        found = {s.student_id: s.score for s in book.assignment_submissions(ASSIGNMENT)}
-    assert found == wanted
+    assert recorded_scores(toy) == wanted
 
 
 @pytest.fixture
@@ -133,9 +135,7 @@ def test_a_large_class_whose_grading_is_killed_and_goes_on(toy, large_class):
     results = {result["student"]: result for result in map(json.loads, lines.splitlines())}
     assert {name: (r["status"], r["score"]) for name, r in results.items()} == large_class
     assert all((toy / "class" / "feedback" / name / ASSIGNMENT).is_dir() for name in large_class)
-    with Gradebook(Grading(toy, ASSIGNMENT).gradebook, "deep_learning") as book:
-        found = [(s.student_id, s.score) for s in book.assignment_submissions(ASSIGNMENT)]
-    assert sorted(found) == sorted((name, score) for name, (_, score) in large_class.items())
+    assert recorded_scores(toy) == {name: score for name, (_, score) in large_class.items()}
     assert not list((toy / "class").glob(".marked-*"))
 
 
@@ -163,41 +163,54 @@ def test_an_interrupt_while_nbgrader_writes_takes_effect_afterwards(toy, hand_in
         return written(*words, **options)
 
     monkeypatch.setattr(NbGraderAPI, "autograde", interrupted)
-    grading = Grading(toy, ASSIGNMENT, trust_submissions=not ISOLATED, workers=1)
     with pytest.raises(KeyboardInterrupt):
-        list(grading.grade(grading.students()))
-    assert [(result.status, result.score) for result in grading.results()] == [("graded", 4)]
+        list(grade(toy, pool=local(1, ISOLATED)))
+    kept = ClassFolder(toy).results(ASSIGNMENT)
+    assert [(result.status, result.score) for result in kept] == [("graded", 4)]
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
     monkeypatch.undo()
-    assert [result.score for result in grading.grade(grading.students())] == [4] * 3
+    assert [result.score for result in grade(toy)] == [4] * 3
+
+
+# Grades a class in a folder that is nearly full, makes room, and grades again.
+FILL_THE_DISK = """\
+import pathlib, shutil, sys
+
+from autograder.cli import main
+
+small, submitted, assignment = sys.argv[1:]
+small = pathlib.Path(small)
+shutil.copytree(submitted, small / "submitted")
+ballast = small / "ballast"
+ballast.write_bytes(bytes(1_200_000))
+
+
+def run():
+    words = ["grade", assignment, "--json", "--trust-submissions", "--class", str(small)]
+    sys.argv = ["autograder", *words]
+    try:
+        main()
+    except SystemExit as leave:
+        print("left with", leave.code, flush=True)
+
+
+run()
+print(len(list(small.glob("results/*/*.json"))), "saved", flush=True)
+ballast.unlink()
+run()
+"""
 
 
 @pytest.mark.skipif(bubblewrap() is None or not ISOLATED, reason="a small disk needs bubblewrap")
 def test_a_full_disk_stops_with_a_message_and_loses_nothing(toy, hand_in):
     for number in range(12):
         hand_in(f"s{number}", **RIGHT)
-    classes = toy / "class"
     small = toy / "small"
-    script = (
-        "import shutil, sys, pathlib\n"
-        "from autograder.cli import main\n"
-        f"small = pathlib.Path({str(small)!r})\n"
-        f"shutil.copytree({str(classes / 'submitted')!r}, small / 'submitted')\n"
-        "(small / 'ballast').write_bytes(bytes(1_200_000))\n"
-        "def run():\n"
-        f"    sys.argv = ['autograder', 'grade', {ASSIGNMENT!r}, '--json', '--trust-submissions',"
-        " '--class', str(small)]\n"
-        "    try: main()\n"
-        "    except SystemExit as leave: print('left with', leave.code, flush=True)\n"
-        "run()\n"
-        "print(len(list(small.glob('results/*/*.json'))), 'saved', flush=True)\n"
-        "(small / 'ballast').unlink()\n"
-        "run()\n"
-    )
     small.mkdir()
     done = subprocess.run(
         [bubblewrap(), "--dev-bind", "/", "/", "--size", "3000000", "--tmpfs", str(small),
-         sys.executable, "-c", script],
+         sys.executable, "-c", FILL_THE_DISK, str(small), str(toy / "class" / "submitted"),
+         ASSIGNMENT],
         cwd=toy, capture_output=True, text=True, check=False, timeout=300,
     )  # fmt: skip
     lines = done.stdout.splitlines()
@@ -227,8 +240,11 @@ def test_repeated_gradings_are_identical(toy, hand_in):
     ]
     for number in range(20):
         hand_in(f"s{number:02}", **RIGHT | {"add": variants[number % 4] + f"\n# {number}"})
-    grading = Grading(toy, ASSIGNMENT, trust_submissions=not ISOLATED)
-    jobs = [grading.job(grading.task(student)) for student in grading.students()]
+    assignment, folder = Assignment(toy, ASSIGNMENT), ClassFolder(toy)
+    conditions = Conditions(isolated=ISOLATED)
+    key = assignment.key(conditions)
+    tasks = [read_task(assignment, folder, who, key) for who in folder.students(ASSIGNMENT)]
+    jobs = [make_job(assignment, task, conditions) for task in tasks]
     with ThreadPoolExecutor(2) as pool:
         marked = [scores(notebooks) for notebooks in pool.map(grade_submission, jobs * 20)]
     assert marked == marked[:20] * 20

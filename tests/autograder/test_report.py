@@ -5,8 +5,10 @@ import re
 import pytest
 
 from autograder.classroom.report import make_report
-from autograder.classroom.results import CellResult, Result
+from autograder.classroom.results import Result
 from autograder.errors import CourseError
+from autograder.grading.score import CellScore
+from autograder.grading.status import Status
 
 EXERCISES = {"a1": "a", "a2": "a", "b1": "b"}
 LONG = "def a(values):\n" + "".join(f"    total_{n} = values[{n}] + {n}\n" for n in range(12))
@@ -14,11 +16,13 @@ LONG = "def a(values):\n" + "".join(f"    total_{n} = values[{n}] + {n}\n" for n
 
 def result(student, a1, a2, b1, status="graded", mistakes=None):
     cells = {
-        "a1": CellResult(a1, 1), "a2": CellResult(a2, 1),
-        "b1": CellResult(b1, 2, "" if b1 else "NameError: name 'f' is not defined"),
+        "a1": CellScore(a1, 1), "a2": CellScore(a2, 1),
+        "b1": CellScore(b1, 2, "" if b1 else "NameError: name 'f' is not defined"),
     }  # fmt: skip
     message = "" if status == "graded" else "It ran for more than 30 seconds."
-    return Result(student, "90_adding", status, a1 + a2 + b1, 4, 1, message, cells, mistakes or {})
+    return Result(
+        student, "90_adding", Status(status), a1 + a2 + b1, 4, 1, message, cells, mistakes or {}
+    )
 
 
 @pytest.fixture

@@ -10,23 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from autograder.classroom.grade_class import Grading
+from autograder.classroom.workers import dask
 from autograder.errors import CourseError
+from autograder.grading.conditions import Conditions
 from autograder.nbgrader_course.settings import gradebook_url
-from autograder.sandbox.isolation import isolation_problem
+from tests.autograder.toy_class import DIFFERENCE, ISOLATED, RIGHT, grade
 
 pytestmark = pytest.mark.slow
-
-ISOLATED = isolation_problem() is None
-ASSIGNMENT = "90_adding"
-RIGHT = {
-    "add": "def add(a, b):\n    return as_array(a) + as_array(b)",
-    "names": "names = ['a', 'b']",
-}
-
-
-def grading(toy, **options):
-    return Grading(toy, ASSIGNMENT, timeout=20, trust_submissions=not ISOLATED, **options)
 
 
 @pytest.fixture
@@ -34,7 +24,7 @@ def small_class(hand_in):
     """What each of twelve students should score."""
     answers = [
         (RIGHT, 4),
-        (RIGHT | {"add": "def add(a, b):\n    return as_array(a) - as_array(b)"}, 2),
+        (RIGHT | {"add": DIFFERENCE}, 2),
         ({}, 0),
     ]
     for number in range(12):
@@ -53,11 +43,10 @@ def cluster():
 
 
 def test_a_cluster_grades_as_this_machine_does(toy, small_class, cluster):
-    remote = grading(toy, cluster=cluster.scheduler_address)
-    results = {result.student: result for result in remote.grade(list(small_class))}
+    remote = grade(toy, pool=dask(cluster.scheduler_address))
+    results = {result.student: result for result in remote}
     assert {name: result.score for name, result in results.items()} == small_class
-    here = grading(toy, workers=2)
-    again = {result.student: result for result in here.grade(list(small_class), force=True)}
+    again = {result.student: result for result in grade(toy, force=True)}
     assert {name: result.cells for name, result in again.items()} == {
         name: result.cells for name, result in results.items()
     }
@@ -66,11 +55,10 @@ def test_a_cluster_grades_as_this_machine_does(toy, small_class, cluster):
 def test_a_killed_worker_loses_nothing(toy, small_class, cluster):
     from distributed import Client
 
-    remote = grading(toy, cluster=cluster.scheduler_address)
     with Client(cluster.scheduler_address, set_as_default=False) as client:
         victims = list(client.run(os.getpid).values())
     seen = []
-    for result in remote.grade(list(small_class), force=True):
+    for result in grade(toy, pool=dask(cluster.scheduler_address), force=True):
         if not seen:
             os.kill(victims[0], signal.SIGKILL)
         seen.append(result)
@@ -78,17 +66,16 @@ def test_a_killed_worker_loses_nothing(toy, small_class, cluster):
     assert {result.student: result.score for result in seen} == small_class
 
 
-def test_a_cluster_that_is_not_there_is_named(toy, small_class, monkeypatch):
-    monkeypatch.setattr("autograder.executors.CONNECT_SECONDS", 1)
-    remote = grading(toy, cluster="tcp://127.0.0.1:1")
+def test_a_cluster_that_is_not_there_is_named(toy, small_class):
+    nowhere = dask("tcp://127.0.0.1:1", patience=1)
     with pytest.raises(CourseError, match=r"No Dask scheduler answers at tcp://127.0.0.1:1"):
-        list(remote.grade(list(small_class)))
+        list(grade(toy, pool=nowhere))
 
 
-def test_a_worker_with_another_version_refuses(toy, small_class, monkeypatch):
-    monkeypatch.setattr("autograder.classroom.grade_class.environment_key", lambda: "another")
+def test_a_worker_with_another_version_refuses(toy, small_class):
+    conditions = Conditions(isolated=ISOLATED, environment="another")
     with pytest.raises(CourseError, match="Install the same commit"):
-        list(grading(toy).grade(list(small_class)))
+        list(grade(toy, conditions=conditions))
 
 
 def _postgres_program(name):
@@ -130,11 +117,11 @@ def database():
 
 def test_a_gradebook_in_postgresql(toy, small_class, database):
     (toy / "class" / "gradebook.db").unlink()
-    results = list(grading(toy, gradebook=database).grade(list(small_class)))
+    results = list(grade(toy, database=database))
     assert {result.student: result.score for result in results} == small_class
     assert not (toy / "class" / "gradebook.db").exists()
     # Nothing is run again, so the seconds are those of the first time.
-    again = list(grading(toy, gradebook=database).grade(list(small_class)))
+    again = list(grade(toy, database=database))
     assert {r.student: r.seconds for r in again} == {r.student: r.seconds for r in results}
     done = subprocess.run(
         [sys.executable, "-m", "nbgrader", "export"],
@@ -148,9 +135,9 @@ def test_a_gradebook_in_postgresql(toy, small_class, database):
 
 
 def test_a_database_that_is_not_there_is_named(toy, small_class):
-    away = grading(toy, gradebook="postgresql://course@/postgres?host=/nowhere")
+    away = "postgresql://course@/postgres?host=/nowhere"
     with pytest.raises(CourseError, match="The gradebook cannot be read"):
-        list(away.grade(list(small_class)))
+        list(grade(toy, database=away))
 
 
 def test_urls_of_databases(tmp_path):

@@ -1,0 +1,90 @@
+"""An assignment as its instructor has it: notebooks with solutions, and files beside them."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import nbformat
+
+from autograder.classroom.results import cell_name
+from autograder.errors import CourseError
+from autograder.grading.conditions import Conditions
+from autograder.grading.released import released
+from autograder.notebooks.cells import groups, without_outputs
+from autograder.notebooks.files import archive, assignment_files
+from autograder.notebooks.folders import is_source, source_path
+from course.cells import grade_id
+
+
+class Assignment:
+    """A folder of ``solutions/``: a lesson, or an assignment that an instructor has made by hand.
+
+    Attributes:
+        root: the repository.
+        name: the folder's name.
+        folder: the folder.
+        notebooks: the instructor's notebooks, by name.
+        texts: the same without outputs, as JSON.
+        released: what students were given of them, by name.
+        files: a tar archive of what the notebooks may read or import.
+    """
+
+    def __init__(self, root: Path, name: str) -> None:
+        """Read it.
+
+        Args:
+            root: the repository.
+            name: a folder of ``solutions/`` with one notebook or more.
+
+        Raises:
+            CourseError: there is no such assignment.
+        """
+        self.root = Path(root).resolve()
+        self.name = name
+        self.folder = self.root / "solutions" / name
+        paths = sorted(self.folder.glob("*.ipynb"))
+        if not paths:
+            raise CourseError(
+                f"There is no assignment {name!r}: expected notebooks in {self.folder}. "
+                "A lesson's notebook is made by `autograder build`."
+            )
+        self.notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
+        self.texts = {name: without_outputs(notebook) for name, notebook in self.notebooks.items()}
+        self.released = {
+            name: released(name, notebook) for name, notebook in self.notebooks.items()
+        }
+        self.files = archive(self.folder)
+
+    def exercises(self) -> dict[str, str]:
+        """The exercise that each test cell belongs to; the cell itself where there is none."""
+        exercises = {}
+        for name, notebook in self.notebooks.items():
+            for group in groups(notebook):
+                solution = None if group.solution is None else notebook.cells[group.solution]
+                for test in (grade_id(notebook.cells[index]) for index in group.tests):
+                    key = cell_name(name, test, len(self.notebooks))
+                    exercises[key] = test if solution is None else grade_id(solution)
+        return exercises
+
+    @property
+    def is_lesson(self) -> bool:
+        """Whether the notebook is made from a lesson's source, and not by hand."""
+        source = source_path(self.folder)
+        return is_source(source) and source.is_file()
+
+    def key(self, conditions: Conditions) -> str:
+        """A digest of all that a result depends on, apart from the submission.
+
+        Args:
+            conditions: how answers are run.
+        """
+        digest = hashlib.sha256(
+            f"{conditions.environment} {conditions.timeout} {conditions.isolated}".encode()
+        )
+        for name, notebook in self.notebooks.items():
+            code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+            digest.update("\0".join([name, *code]).encode())
+        for path in assignment_files(self.folder):
+            digest.update(path.relative_to(self.folder).as_posix().encode() + path.read_bytes())
+        return digest.hexdigest()

@@ -1,0 +1,111 @@
+"""A class's folder: what was handed in, and what grading has written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from autograder.classroom.results import Result, load
+from autograder.errors import CourseError
+from autograder.grading.reading_process import shared_reading_process
+from autograder.grading.released import ReleasedNotebook
+from autograder.nbgrader_course.settings import class_dir
+
+
+class ClassFolder:
+    """Where everything about a class is kept, with nbgrader's names for the folders in it.
+
+    Attributes:
+        path: the folder.
+    """
+
+    def __init__(self, root: Path, path: Path | None = None) -> None:
+        """Nothing is read or made yet.
+
+        Args:
+            root: the repository.
+            path: the folder; by default ``$COURSE_CLASS_DIR``, or ``class/`` in the repository.
+        """
+        self.path = (path or class_dir(Path(root).resolve())).resolve()
+
+    @property
+    def submitted(self) -> Path:
+        """Where submissions are, as STUDENT/ASSIGNMENT/NOTEBOOK.ipynb."""
+        return self.path / "submitted"
+
+    def submission(self, student: str, assignment: str) -> Path:
+        """Where a student hands an assignment in."""
+        return self.submitted / student / assignment
+
+    def autograded(self, student: str, assignment: str) -> Path:
+        """Where nbgrader keeps a student's graded notebooks."""
+        return self.path / "autograded" / student / assignment
+
+    def feedback(self, student: str, assignment: str) -> list[Path]:
+        """A student's feedback pages, one for each notebook."""
+        return sorted((self.path / "feedback" / student / assignment).glob("*.html"))
+
+    def report(self, assignment: str) -> Path:
+        """The page that says how the class did."""
+        return self.path / "reports" / f"{assignment}.html"
+
+    def result(self, student: str, assignment: str) -> Path:
+        """The file of a student's result."""
+        return self.path / "results" / assignment / f"{student}.json"
+
+    def known_mistakes(self, assignment: str, key: str) -> Path:
+        """The file that keeps how an assignment's known mistakes fail.
+
+        Args:
+            assignment: its name.
+            key: what that depends on, see ``Assignment.key``.
+        """
+        return self.path / "results" / assignment / ".known" / f"{key}.json"
+
+    def students(self, assignment: str) -> list[str]:
+        """Everyone who has a folder in ``submitted/``, with the assignment in it or not.
+
+        Args:
+            assignment: its name, for the message.
+
+        Raises:
+            CourseError: there are no submissions.
+        """
+        folders = self.submitted.iterdir() if self.submitted.is_dir() else []
+        names = sorted(
+            folder.name for folder in folders if folder.is_dir() and not folder.name.startswith(".")
+        )
+        if not names:
+            raise CourseError(
+                f"No submissions: expected notebooks in {self.submitted}/STUDENT/{assignment}/."
+            )
+        return names
+
+    def results(self, assignment: str) -> list[Result]:
+        """What has been graded so far, with the present tests or earlier ones."""
+        paths = sorted((self.path / "results" / assignment).glob("*.json"))
+        return [result for path in paths if (result := load(path)) is not None]
+
+    def answers(
+        self, assignment: str, notebooks: Mapping[str, ReleasedNotebook]
+    ) -> dict[str, dict[str, str]]:
+        """The text of each answer that is not blank, by student and exercise.
+
+        Args:
+            assignment: its name.
+            notebooks: what students were given, by name.
+
+        Raises:
+            CourseError: there are no submissions.
+        """
+        answers: dict[str, dict[str, str]] = {}
+        for student in self.students(assignment):
+            given = answers.setdefault(student, {})
+            folder = self.submission(student, assignment)
+            for name, notebook in notebooks.items():
+                blank = notebook.stubs
+                intake = shared_reading_process().read(folder, notebook, notebooks.keys() - {name})
+                for exercise, text in intake.answers.items():
+                    if text.strip() != blank[exercise].strip():
+                        given[exercise] = text
+        return answers

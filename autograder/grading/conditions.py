@@ -1,0 +1,69 @@
+"""What grading depends on beside notebooks and answers: how they are run, and by which programs."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import sys
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from autograder.grading.status import CELL_TIMEOUT
+
+DISTRIBUTION = "deep-learning-course"
+EXTRAS = ("", "instructor", "cluster")
+
+
+@functools.cache
+def environment_key() -> str:
+    """What grades here: Python, the packages that the course asks for, and the course's own code.
+
+    A result that was made under another key is made again.
+    """
+    digest = hashlib.sha256(sys.version.encode())
+    for name in sorted(_packages()):
+        digest.update(f"{name} {_version(name)}\n".encode())
+    for package in ("autograder", "course"):
+        folder = Path(__file__).parents[2] / package
+        for path in sorted(folder.rglob("*.py")):
+            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
+
+
+def _packages() -> set[str]:
+    """What the course and its grader depend on; linters and the like change no grade."""
+    try:
+        requirements = list(map(Requirement, requires(DISTRIBUTION) or ()))
+    except PackageNotFoundError:
+        return set()
+    return {
+        requirement.name
+        for requirement in requirements
+        if requirement.marker is None
+        or any(requirement.marker.evaluate({"extra": extra}) for extra in EXTRAS)
+    }
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How answers are run. Grading the same submission under other conditions is another result.
+
+    Attributes:
+        timeout: seconds for one cell.
+        isolated: whether answers run in a sandbox; without one they have all rights of this user.
+        environment: what grades, as ``environment_key`` says it; this machine's by default.
+    """
+
+    timeout: int = CELL_TIMEOUT
+    isolated: bool = True
+    environment: str = field(default_factory=environment_key)

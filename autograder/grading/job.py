@@ -1,0 +1,29 @@
+"""What grading one submission needs, as plain data that can travel to another machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autograder.grading.conditions import Conditions
+from autograder.grading.known_mistakes import Signatures
+from autograder.grading.read_submission import Intake
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that grading one submission needs.
+
+    Attributes:
+        instructors: the assignment's notebooks as JSON, by name; their outputs are not needed.
+        intakes: what was read of the submission, by the notebook's name.
+        files: a tar archive of what the notebooks may read or import.
+        conditions: how the answers are run.
+        known: how known mistakes fail, to recognise them by.
+    """
+
+    instructors: Mapping[str, str]
+    intakes: Mapping[str, Intake]
+    files: bytes
+    conditions: Conditions
+    known: Signatures = field(default_factory=dict)
