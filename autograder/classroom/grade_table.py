@@ -1,48 +1,59 @@
-"""Results as a table of students and exercises."""
+"""Results as a table of students and exercises, for a terminal of 80 columns or more."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from autograder.classroom.results import Result
-from autograder.grading.status import GRADED
+from autograder.grading.status import Status
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
 def grade_table(
-    results: list[Result], exercises: Mapping[str, str], notes: Mapping[str, str] | None = None
-) -> Table:
-    """Students by exercises, with points, totals and what needs a look.
+    results: Sequence[Result],
+    exercises: Mapping[str, str],
+    notes: Mapping[str, str] | None = None,
+) -> RenderableType:
+    """Students by exercises, with points, totals and states.
+
+    Exercises are numbered in their order in the notebook, and a line below the table names them:
+    their names have up to thirty characters, which no five columns have room for.
 
     Args:
         results: of one assignment.
         exercises: the exercise of each test cell.
-        notes: a remark by student, shown beside the name.
+        notes: a remark by student, shown after the name; none by default.
     """
+    names = list(dict.fromkeys(exercises.get(name, name) for r in results for name in r.cells))
     table = Table(title=results[0].assignment if results else None, title_justify="left")
     table.add_column("student", no_wrap=True)
-    names = list(dict.fromkeys(exercises.get(name, name) for r in results for name in r.cells))
-    for name in names:
-        # Long names break where their words end.
-        table.add_column(name.replace("_", "_\n"), justify="right", overflow="fold")
+    for number, _ in enumerate(names, 1):
+        table.add_column(str(number), justify="right", no_wrap=True)
     table.add_column("points", justify="right", no_wrap=True)
     table.add_column("status", no_wrap=True)
     for result in results:
-        who = result.student
+        who = Text(result.student)
         if notes:
-            who += f" ({notes[result.student]})"
-        cells = [_points(result, name, exercises) for name in names]
+            who.append(f" ({notes[result.student]})")
+        points = [_points(result, name, exercises) for name in names]
         total = f"{result.score:g}/{result.max_score:g}"
-        status = result.status if result.status == GRADED else f"[red]{result.status}[/red]"
-        table.add_row(who, *cells, total, status)
-    return table
+        status = Text(result.status, style="" if result.status == Status.GRADED else "red")
+        table.add_row(who, *points, total, status)
+    # A number and its name stay on one line.
+    legend = "  ".join(f"{number}{NO_BREAK}{name}" for number, name in enumerate(names, 1))
+    return Group(table, Text(legend))
 
 
-def _points(result: Result, exercise: str, exercises: Mapping[str, str]) -> str:
+def _points(result: Result, exercise: str, exercises: Mapping[str, str]) -> Text:
     cells = [cell for name, cell in result.cells.items() if exercises.get(name, name) == exercise]
-    if not cells or any(cell.score is None for cell in cells):
-        return "?"
-    score, most = sum(cell.score for cell in cells), sum(cell.max_score for cell in cells)
+    scores = [cell.score for cell in cells if cell.score is not None]
+    if not cells or len(scores) < len(cells):
+        return Text("?")
+    score, most = sum(scores), sum(cell.max_score for cell in cells)
     colour = "green" if score == most else "yellow" if score else "red"
-    return f"[{colour}]{score:g}/{most:g}[/{colour}]"
+    return Text(f"{score:g}/{most:g}", style=colour)
