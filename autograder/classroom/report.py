@@ -12,6 +12,7 @@ from pathlib import Path
 
 import jinja2
 import matplotlib.figure
+import matplotlib.ticker
 import numpy as np
 from rapidfuzz import fuzz
 
@@ -66,7 +67,7 @@ def _histogram(scores: np.ndarray, most: float) -> tuple[str, str]:
     axis = figure.subplots()
     counts, edges, _ = axis.hist(scores, bins=min(20, int(most) + 1), range=(0, most), color=BLUE)
     axis.set(xlabel="points", ylabel="submissions", xlim=(0, most))
-    axis.yaxis.get_major_locator().set_params(integer=True)
+    axis.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator("auto", integer=True))
     axis.spines[["top", "right"]].set_visible(False)
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
@@ -79,7 +80,9 @@ def _histogram(scores: np.ndarray, most: float) -> tuple[str, str]:
     return base64.b64encode(buffer.getvalue()).decode(), alt
 
 
-def _exercise_rows(results: list[Result], exercises: Mapping[str, str]) -> Iterator[dict]:
+def _exercise_rows(
+    results: list[Result], exercises: Mapping[str, str]
+) -> Iterator[dict[str, str | int]]:
     totals = np.array([result.score for result in results])
     for name in dict.fromkeys(exercises.values()):
         tests = [test for test, exercise in exercises.items() if exercise == name]

@@ -97,7 +97,9 @@ def mark(
 
 def _text_only(notebook: NotebookNode) -> NotebookNode:
     """A notebook that can be written to a file, whatever has been printed."""
-    return nbformat.from_dict(json.loads(utf8(json.dumps(notebook, ensure_ascii=False))))
+    text = utf8(json.dumps(notebook, ensure_ascii=False))
+    writable: NotebookNode = nbformat.from_dict(json.loads(text))
+    return writable
 
 
 def _marked(

@@ -40,6 +40,7 @@ def rebuild(instructor: NotebookNode, answers: Answers) -> NotebookNode:
     remover = TagRemovePreprocessor(
         config=Config(TagRemovePreprocessor={"remove_cell_tags": [DEMO, FULL_SIZE]})
     )
+    notebook: NotebookNode
     notebook, _ = remover.preprocess(copy.deepcopy(instructor), {})
     for cell in notebook.cells:
         if is_answer(cell):

@@ -58,9 +58,10 @@ class FeedbackExporter(HTMLExporter):
         environment.bytecode_cache = _compiled
         return environment
 
-    def from_notebook_node(
-        self, nb: NotebookNode, resources: ResourcesDict | None = None, **options: Any
-    ) -> tuple[str, ResourcesDict]:
+    # A page is text, while the base of all exporters promises a notebook.
+    def from_notebook_node(  # type: ignore[override]
+        self, nb: NotebookNode, resources: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[str, dict[str, Any]]:
         lexer = nb.metadata.get("language_info", {}).get("pygments_lexer", "ipython3")
         resources = self._init_resources(resources)
         self.register_filter("highlight_code", Highlight2HTML(pygments_lexer=lexer, parent=self))
@@ -74,7 +75,7 @@ class FeedbackExporter(HTMLExporter):
         return LINK.sub(_harmless, page), resources
 
 
-def _harmless(link: re.Match) -> str:
+def _harmless(link: re.Match[str]) -> str:
     """A link as it was, unless it runs something: Markdown lets `javascript:` pass."""
     target = re.sub(r"[\x00-\x20]", "", html.unescape(link[1]))
     return 'href="#"' if FOREIGN.match(target) else link[0]

@@ -72,8 +72,8 @@ class SubmissionExporter(NotebookExporter):
     with it, where nbgrader would give up."""
 
     def from_filename(
-        self, filename: str, resources: ResourcesDict | None = None, **options: Any
-    ) -> tuple[NotebookNode, ResourcesDict]:
+        self, filename: str, resources: dict[str, Any] | None = None, **options: Any
+    ) -> tuple[NotebookNode, dict[str, Any]]:
         if any(isinstance(step, RebuildNotebook) for step in self._preprocessors):
             resources = self._init_resources(resources)
             resources["metadata"]["name"] = Path(filename).stem
