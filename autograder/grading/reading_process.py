@@ -88,7 +88,7 @@ class ReadingProcess:
     def _exit_code(self) -> int | None:
         if self._process is None:
             return None
-        self._process.join(1)
+        self._process.join(10)
         return self._process.exitcode
 
     def _stop(self) -> None:
