@@ -80,10 +80,10 @@ $(STAMP): requirements.lock pyproject.toml
 
 # --- end of setting up ---
 
-# One lock for everybody: the bundle takes what students need out of it, by the lines that say who
-# asked for a package ("via"). Extras are named in it, since pip looks for a version of its own for
-# one that is not. The same versions for conda users follow from it. Versions that are
-# pinned stay; `make lock UPGRADE=--upgrade` takes newer ones.
+# One lock for everybody. The students' zip takes its part by the lines that say who asked for a
+# package ("via"), and conda's file takes the versions. Extras are pinned by name: beside a pin of
+# `coverage`, pip would look for `coverage[toml]` separately. Versions that are pinned stay;
+# `make lock UPGRADE=--upgrade` takes newer ones.
 lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv

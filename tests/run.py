@@ -77,7 +77,7 @@ def environment() -> dict[str, str]:
 
 @contextlib.contextmanager
 def forking_kernels() -> Iterator[None]:
-    """Fork servers for kernels in a folder of their own, where none is yet; ended afterwards."""
+    """Fork servers for kernels in a new folder, where none is set yet; ended afterwards."""
     if "COURSE_RUNTIME_DIR" in os.environ or unsupported():
         yield
         return

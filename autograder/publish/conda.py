@@ -1,7 +1,7 @@
 """The conda environment: the same package with the versions of ``requirements.lock``.
 
 conda hands its pip section to one call of pip. That call cannot both check hashes and install a
-folder, so the versions stand here without their hashes, written by ``make lock``.
+folder, so the versions are listed without their hashes, written by ``make lock``.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def test_lock_has_no_duplicate_for_the_same_system():
 
 
 def test_lock_names_the_extras_that_packages_ask_for():
-    """pip would look for a version of its own for `coverage[toml]` beside a pin of `coverage`, and
-    find one without a hash as soon as there is a newer release."""
+    """Beside a pin of `coverage`, pip looks for `coverage[toml]` separately, and finds one without
+    a hash as soon as there is a newer release."""
     pinned_extras = {
         canonicalize_name(requirement.name): requirement.extras
         for requirement in map(Requirement, PINS)

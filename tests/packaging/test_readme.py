@@ -22,7 +22,7 @@ def text(request) -> str:
 
 
 def code(text: str) -> str:
-    """What stands in code blocks and between backticks."""
+    """What is in code blocks and between backticks."""
     return "\n".join(
         re.findall(r"```\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text)
     )

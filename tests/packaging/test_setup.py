@@ -1,4 +1,4 @@
-"""How the Makefile finds a Python and sets up, with stand-ins for Python, pip and apt-get."""
+"""How the Makefile finds a Python and sets up, with scripts in place of Python, pip and apt-get."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if [ -n "${APT_WORKS:-}" ]; then touch "$VENV_MODULE"; else exit 100; fi
 
 @pytest.fixture
 def machine(tmp_path):
-    """A folder with the Makefile and a PATH of its own: call it with a target and variables."""
+    """A folder with the Makefile and a separate PATH: call it with a target and variables."""
     for name in ("make", "bash"):
         if shutil.which(name) is None:
             pytest.skip(f"{name} is not installed")
