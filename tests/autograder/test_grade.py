@@ -17,7 +17,7 @@ from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
 from autograder.nbgrader_course.feedback_steps import FeedbackExporter
 from tests.autograder import toy_class
-from tests.autograder.hostile import FILES
+from tests.autograder.hostile import EDITS, FILES
 from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, ISOLATED, RIGHT
 
 
@@ -225,6 +225,11 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
     hand_in("ben", **RIGHT | {"add": "def add(a, b):\n    return a - b"})
     hand_in("cleo")
+    # Says of itself what it is worth, as notebooks do that have been marked here.
+    forged = hand_in("mallory")
+    notebook = nbformat.read(forged, as_version=4)
+    EDITS["forge the course metadata"](notebook)
+    nbformat.write(notebook, forged)
     broken = {name: case for name, case in FILES.items() if name not in {"nothing", "wrong folder"}}
     for number, (change, _) in enumerate(broken.values()):
         change(hand_in(f"s{number:02}", **RIGHT))
@@ -242,7 +247,7 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     nbgrader("export")
     rows = (toy / "class" / "grades.csv").read_text().splitlines()[1:]
     scores = {row.split(",")[3]: float(row.split(",")[-2]) for row in rows}
-    assert (scores["ada"], scores["ben"], scores["cleo"]) == (4, 2, 0)
+    assert (scores["ada"], scores["ben"], scores["cleo"], scores["mallory"]) == (4, 2, 0, 0)
     assert {name: result.score for name, result in grade().items()} == scores
     assert "assert add(-1, 1)" not in feedback(toy, "ben")
     for number, (_, status) in enumerate(broken.values()):
