@@ -1,8 +1,11 @@
-"""Lock the current process up, further than the sandbox that it was forked in.
+"""Confine the current process further than the sandbox that it was forked in. Linux only.
 
-A sandbox is shared by the submissions of a run, one after the other. So each gets namespaces of its
-own inside it: it sees no other process, it writes to a file system of its own that vanishes with
-it, and what it leaves running is ended with it. Linux only.
+The submissions of a run share a sandbox, one after the other. So each gets its own namespaces
+inside it: it sees no other process, what it writes goes to a file system that vanishes with it, and
+what it leaves running is ended with it.
+
+The kernel is called through ctypes: Python has ``os.unshare`` from 3.12 on only, and neither mounts
+nor filters of system calls.
 """
 
 from __future__ import annotations
@@ -14,9 +17,14 @@ import platform
 import resource
 import struct
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from course.forking import PR_SET_DUMPABLE, prctl
+
+# Where a sandbox may write. Not /tmp, which may hold the course itself.
+SCRATCH = "/scratch"
 
 MEGABYTE = 1 << 20
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
@@ -44,7 +52,7 @@ def enter_namespaces() -> None:
     """
     uid, gid = os.getuid(), os.getgid()
     flags = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS
-    # /proc/self belongs to root while a process is not dumpable, and the maps stand there.
+    # /proc/self belongs to root while a process is not dumpable, and the maps are in there.
     prctl(PR_SET_DUMPABLE, 1)
     _check(_libc.unshare(flags), "unshare")
     Path("/proc/self/setgroups").write_text("deny")
@@ -53,8 +61,13 @@ def enter_namespaces() -> None:
 
 
 def private_files(scratch: str, megabytes: int) -> None:
-    """Mount an empty file system of limited size wherever one can write, and hide ``/proc``'s
-    other processes."""
+    """Mount empty file systems where a process can write, and hide the other processes of
+    ``/proc``.
+
+    Args:
+        scratch: the folder that holds the working directory.
+        megabytes: the size of each file system.
+    """
     _mount("none", "/", None, MS_REC | MS_PRIVATE, None)
     for folder in (scratch, "/dev/shm"):
         options = f"size={megabytes}m,nr_inodes=10000,mode=0700"
@@ -64,8 +77,8 @@ def private_files(scratch: str, megabytes: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.EBUSY):
             raise
-        # Where a fresh /proc is not allowed, none at all shows no process either. TensorFlow asks
-        # it for the program that runs and its command line, and for nothing else.
+        # Where a new /proc is not allowed, an almost empty one shows no process either. TensorFlow
+        # asks it for the program that runs and its command line, and for nothing else.
         _mount("tmpfs", "/proc", "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "size=64k,mode=0700")
         Path("/proc/self").mkdir()
         Path("/proc/self/exe").symlink_to(sys.executable)
@@ -83,7 +96,15 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
 
 
 def limit_resources(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
-    """Limits on what this process may still take, beyond what it has now."""
+    """Limit what this process may take, beyond what it has now.
+
+    Args:
+        memory_mb: megabytes of address space.
+        cpu_seconds: seconds on a processor.
+        file_mb: megabytes in one file.
+    """
+    # Not with psutil, which looks the process up by its number: that is one of the new namespace,
+    # and /proc still shows the old one's.
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     address_space = pages * resource.getpagesize() + memory_mb * MEGABYTE
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -100,8 +121,12 @@ def limit_resources(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
 
 
 def drop_privileges() -> None:
-    """Give up every capability for good, then refuse the system calls that answers never need:
-    new processes and programs, tracing, mounts, namespaces."""
+    """Give up every capability for good, and refuse the system calls that answers never need: new
+    processes and programs, tracing, mounts, namespaces.
+
+    Raises:
+        OSError: the kernel refuses, or this machine's system calls are not known here.
+    """
     for capability in range(64):
         try:
             prctl(PR_CAPBSET_DROP, capability)
@@ -113,51 +138,85 @@ def drop_privileges() -> None:
     _filter_system_calls()
 
 
-# By machine: seccomp's name for the architecture, and the numbers of the system calls.
-_SYSTEM_CALLS = {
-    "x86_64": (
-        0xC000003E,
-        56,
-        435,
-        # fork vfork execve execveat ptrace process_vm_readv process_vm_writev mount umount2
-        # unshare setns bpf perf_event_open keyctl add_key request_key userfaultfd io_uring_setup
-        # pivot_root chroot open_by_handle_at
-        (57, 58, 59, 322, 101, 310, 311, 165, 166, 272, 308, 321, 298, 250, 248, 249, 323, 425,
-         155, 161, 304),
+# What a process may not ask the kernel for.
+DENIED = (
+    "fork", "vfork", "execve", "execveat",
+    "ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open", "bpf", "userfaultfd",
+    "mount", "umount2", "pivot_root", "chroot", "open_by_handle_at", "unshare", "setns",
+    "keyctl", "add_key", "request_key", "io_uring_setup",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Machine:
+    """A kind of machine: what seccomp calls it, and the numbers of its system calls.
+
+    A call that the kind of machine does not have is None. The numbers are those of Linux's
+    ``asm/unistd_64.h`` and ``asm-generic/unistd.h``. libseccomp knows them by name, but its Python
+    module comes only with distributions, for their own Python.
+    """
+
+    architecture: int
+    clone: int
+    clone3: int
+    denied: Mapping[str, int | None]
+
+
+MACHINES = {
+    "x86_64": Machine(
+        architecture=0xC000003E,
+        clone=56,
+        clone3=435,
+        denied={
+            "fork": 57, "vfork": 58, "execve": 59, "ptrace": 101, "pivot_root": 155,
+            "chroot": 161, "mount": 165, "umount2": 166, "add_key": 248, "request_key": 249,
+            "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304,
+            "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "bpf": 321,
+            "execveat": 322, "userfaultfd": 323, "io_uring_setup": 425,
+        },
     ),
-    "aarch64": (
-        0xC00000B7,
-        220,
-        435,
-        (221, 281, 117, 270, 271, 40, 39, 97, 268, 280, 241, 219, 217, 218, 282, 425, 41, 51, 265),
+    "aarch64": Machine(
+        architecture=0xC00000B7,
+        clone=220,
+        clone3=435,
+        denied={
+            "fork": None, "vfork": None, "umount2": 39, "mount": 40, "pivot_root": 41,
+            "chroot": 51, "unshare": 97, "ptrace": 117, "add_key": 217, "request_key": 218,
+            "keyctl": 219, "execve": 221, "perf_event_open": 241, "open_by_handle_at": 265,
+            "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271, "bpf": 280,
+            "execveat": 281, "userfaultfd": 282, "io_uring_setup": 425,
+        },
     ),
 }  # fmt: skip
+
+# Instructions of the kernel's filters, and what a filter may return.
 _LOAD, _JUMP_EQUAL, _JUMP_ATLEAST, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
 def _filter_system_calls() -> None:
-    machine = platform.machine()
-    if machine not in _SYSTEM_CALLS:
-        raise OSError(errno.ENOSYS, f"no list of system calls for {machine}")
-    architecture, clone, clone3, denied = _SYSTEM_CALLS[machine]
+    name = platform.machine()
+    if name not in MACHINES:
+        raise OSError(errno.ENOSYS, f"no list of system calls for {name}")
+    machine = MACHINES[name]
+    denied = [number for call in DENIED if (number := machine.denied[call]) is not None]
     deny = _ERRNO | errno.EPERM
     program = [
         (_LOAD, 0, 0, 4),
-        (_JUMP_EQUAL, 1, 0, architecture),
+        (_JUMP_EQUAL, 1, 0, machine.architecture),
         (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, 0),
     ]
-    if machine == "x86_64":
-        # The same calls exist a second time, with another bit set, for 32-bit pointers.
+    if name == "x86_64":
+        # The same calls exist a second time, with one more bit set, for 32-bit pointers.
         program += [(_JUMP_ATLEAST, 0, 1, 0x40000000), (_RETURN, 0, 0, _KILL)]
     for number in denied:
         program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, deny)]
     program += [
         # The C library falls back to clone, whose flags a filter can read.
-        (_JUMP_EQUAL, 0, 1, clone3),
+        (_JUMP_EQUAL, 0, 1, machine.clone3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
-        (_JUMP_EQUAL, 0, 3, clone),
+        (_JUMP_EQUAL, 0, 3, machine.clone),
         (_LOAD, 0, 0, 16),
         (_JUMP_SET, 1, 0, CLONE_THREAD),
         (_RETURN, 0, 0, deny),
