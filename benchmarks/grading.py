@@ -45,6 +45,7 @@ from autograder.grading.grade_submission import grade_submission
 from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 from autograder.notebooks.source import Lesson, read_lesson
 from autograder.proofs import variants
+from autograder.sandbox.inside.protocol import LessonCell, read, write
 from autograder.sandbox.inside.wire import decode, encode
 from autograder.sandbox.workplace import Workplace
 from course.cells import DEMO, grade_id, tags
@@ -196,14 +197,14 @@ def _proportional(process: psutil.Process) -> int:
 
 def ready_seconds(repeats: int = 10) -> Iterator[float]:
     """Seconds from asking for a fresh pair of sandboxed processes to TensorFlow's first answer."""
-    cell = {"kind": "lesson", "source": "import tensorflow as tf\nfloat(tf.constant(1.0) + 1)"}
+    cell = LessonCell("import tensorflow as tf\nfloat(tf.constant(1.0) + 1)")
     with Workplace(isolated=True) as workplace:
         for number in range(repeats + 1):
             start = time.monotonic()
             with workplace.pair(60) as channel:
-                channel.send(encode(cell))
-                reply = decode(channel.receive(120))
-                assert reply["error"] is None, reply
+                channel.send(encode(write(cell)))
+                done = read(decode(channel.receive(120)))
+                assert done.error is None, done
                 # The first one waits for the imports.
                 if number:
                     yield time.monotonic() - start

@@ -9,8 +9,7 @@ from nbformat import NotebookNode
 from autograder.grading.rebuild import references
 from autograder.grading.run import Reference, run_notebook
 from autograder.grading.status import CELL_TIMEOUT, Status
-from autograder.sandbox.inside.protocol import ObjectUse
-from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
+from autograder.sandbox.inside.protocol import LESSON_PATIENCE, ObjectUse
 from autograder.sandbox.workplace import Workplace
 
 

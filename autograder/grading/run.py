@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Set
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import nbformat
 from nbformat import NotebookNode
@@ -17,8 +17,17 @@ from autograder.grading.status import Status
 from autograder.notebooks.cells import Answers, is_answer
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.errors import CannotTravelError
-from autograder.sandbox.inside.protocol import ObjectUse
-from autograder.sandbox.inside.tests_side import LESSON_PATIENCE
+from autograder.sandbox.inside.protocol import (
+    LESSON_PATIENCE,
+    AnswerCell,
+    Cell,
+    CellDone,
+    LessonCell,
+    ObjectUse,
+    TestCell,
+    read,
+    write,
+)
 from autograder.sandbox.inside.wire import decode, encode
 from autograder.sandbox.workplace import Workplace, WorkplaceLostError
 from course.cells import grade_id
@@ -105,51 +114,46 @@ class NotebookRun:
 
     def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
         try:
-            channel.send(encode(self._request(cell)))
+            channel.send(encode(write(self._request(cell))))
             # The tests wait for the answers themselves; this is for tests that do not end.
-            reply = decode(channel.receive(2 * LESSON_PATIENCE * timeout))
+            done: CellDone = read(decode(channel.receive(2 * LESSON_PATIENCE * timeout)))
         except TimeoutError:
             return Stop(index, Status.TIMEOUT, f"It ran for more than {timeout} seconds.")
         except (ChannelClosedError, CannotTravelError):
             return Stop(index, Status.ERROR, "The process of the tests has ended.")
-        cell.outputs = [nbformat.from_dict(output) for output in reply["outputs"]]
-        if reply["value"] is not None:
-            text = {"text/plain": reply["value"]}
+        cell.outputs = [nbformat.from_dict(output) for output in done.outputs]
+        if done.value is not None:
+            text = {"text/plain": done.value}
             cell.outputs.append(
                 new_output("execute_result", text, execution_count=cell.execution_count)
             )
-        self.objects = ObjectUse(**reply["objects"])
-        error = reply["error"]
-        if reply["stopped"]:
-            return Stop(index, reply["stopped"], error["evalue"] if error else "It has ended.")
+        self.objects = done.objects
+        error = done.error
+        if done.stopped:
+            return Stop(index, Status(done.stopped), error.evalue if error else "It has ended.")
         if error:
-            self.out_of_memory |= error["ename"] in OUT_OF_MEMORY
-            if error["line"] is not None:
-                self.lines[index] = error["line"]
+            self.out_of_memory |= error.ename in OUT_OF_MEMORY
+            if error.line is not None:
+                self.lines[index] = error.line
             cell.outputs.append(
                 new_output(
-                    "error",
-                    ename=error["ename"],
-                    evalue=error["evalue"],
-                    traceback=error["traceback"],
+                    "error", ename=error.ename, evalue=error.evalue, traceback=error.traceback
                 )
             )
         return None
 
-    def _request(self, cell: NotebookNode) -> dict:
+    def _request(self, cell: NotebookNode) -> Cell:
         # Asked first: a cell that a person marks is a grade cell too, and a student's.
         if not is_answer(cell):
-            kind = "test" if utils.is_grade(cell) else "lesson"
-            return {"kind": kind, "source": cell.source}
+            return (TestCell if utils.is_grade(cell) else LessonCell)(cell.source)
         right = self.right.answers[grade_id(cell)]
         imports = import_statements(right)
         defined = bound_names(right) - bound_names(imports)
-        return {
-            "kind": "answer",
-            "source": cell.source,
-            "name": grade_id(cell),
-            "defines": sorted(defined),
-            "changes": sorted(changed_names(right) - defined),
-            "imports": imports,
-            "objects": None if self.right.objects is None else asdict(self.right.objects),
-        }
+        return AnswerCell(
+            source=cell.source,
+            grade_id=grade_id(cell),
+            defines=sorted(defined),
+            changes=sorted(changed_names(right) - defined),
+            imports=imports,
+            objects=self.right.objects,
+        )

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 
 from autograder.errors import CourseError
-from autograder.sandbox.inside.zygote import SCRATCH
+from autograder.sandbox.inside.confine import SCRATCH
 
 
 class IsolationError(CourseError):
@@ -65,7 +65,7 @@ def install_bubblewrap() -> None:
 
 
 def _readable() -> list[Path]:
-    """What a sandbox sees of the machine: Python, the packages, the course, the datasets."""
+    """What a sandbox sees of the machine: Python, the packages, the course."""
     package = Path(__file__).resolve().parents[1]
     course = package.parent / "course"
     folders = [
@@ -102,7 +102,12 @@ def environment(isolated: bool) -> dict[str, str]:
     }
 
 
-def _bubblewrap_command(writes_data: bool) -> list[str]:
+def bubblewrap_command(writes_data: bool) -> list[str]:
+    """The command that runs what follows it in a sandbox.
+
+    Args:
+        writes_data: whether the data sets' folder can be written to.
+    """
     from course.datasets import data_dir
 
     command = [
@@ -116,7 +121,7 @@ def _bubblewrap_command(writes_data: bool) -> list[str]:
         else:
             command += ["--ro-bind", str(path), str(path)]
     data_dir().mkdir(parents=True, exist_ok=True)
-    # The lesson's own cells run on the tests' side first, and prepare their datasets there.
+    # A lesson's own cells run on the tests' side first, and prepare their data sets there.
     command += ["--bind" if writes_data else "--ro-bind", str(data_dir()), str(data_dir())]
     for name, value in environment(isolated=True).items():
         command += ["--setenv", name, value]

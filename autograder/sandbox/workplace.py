@@ -1,4 +1,4 @@
-"""Processes to grade in: one that forks for answers, one for tests, each behind bubblewrap."""
+"""Processes to grade in: one forks for answers, one for tests, each in bubblewrap's sandbox."""
 
 from __future__ import annotations
 
@@ -12,46 +12,37 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import asdict, dataclass
-from typing import BinaryIO
+from typing import IO, Any, cast
 
 from autograder.sandbox.inside.channel import Channel
+from autograder.sandbox.inside.protocol import Control, End, Limits, Role, Spawn, write
 from autograder.sandbox.isolation import (
     IsolationError,
-    _bubblewrap_command,
+    bubblewrap_command,
     environment,
     isolation_problem,
 )
 
 START_SECONDS = 120
+ROLES: tuple[Role, ...] = ("answers", "tests")
 
 # What tarfile reads as an archive without files.
 EMPTY_ARCHIVE = bytes(10240)
 
 
-@dataclass(frozen=True)
-class Limits:
-    """What one submission's answers may take, in megabytes and seconds."""
-
-    memory_mb: int = 4_000
-    cpu_seconds: int = 300
-    file_mb: int = 64
-    scratch_mb: int = 128
-
-
 class WorkplaceLostError(Exception):
-    """Something outside has ended a process that grading works in: nobody's answer is to blame."""
+    """Something outside ended a process that grading works in, so no answer is to blame."""
 
 
 class Zygote:
     """A process that has imported everything and forks on request, sandboxed or not."""
 
-    def __init__(self, role: str, isolated: bool) -> None:
+    def __init__(self, role: Role, isolated: bool) -> None:
         """Start it; ``ready`` waits until its imports are done.
 
         Args:
-            role: "answers" or "tests".
-            isolated: behind bubblewrap, each child in namespaces of its own.
+            role: what its children do.
+            isolated: whether it runs in bubblewrap's sandbox, each child in its own namespaces.
         """
         self.role = role
         self.isolated = isolated
@@ -61,7 +52,7 @@ class Zygote:
         command = [sys.executable, "-m", "autograder.sandbox.inside.zygote"]
         command += ["--control", str(other.fileno())]
         if isolated:
-            command = [*_bubblewrap_command(role == "tests"), *command]
+            command = [*bubblewrap_command(role == "tests"), *command]
         self.process = subprocess.Popen(
             command,
             pass_fds=[other.fileno()],
@@ -70,9 +61,10 @@ class Zygote:
             stderr=subprocess.PIPE,
             env=environment(isolated),
         )
+        self._errors = cast(IO[bytes], self.process.stderr)
         other.close()
         self._is_ready = False
-        # Known by its socket before the process around it has ended too.
+        # Its socket says so before the process around it has ended too.
         self._is_lost = False
 
     def ready(self) -> None:
@@ -93,7 +85,7 @@ class Zygote:
             if self.ended_by_signal():
                 raise WorkplaceLostError
             self.process.kill()
-            noise = (self.process.stderr.read() or b"").decode(errors="replace").strip()
+            noise = self._errors.read().decode(errors="replace").strip()
             raise IsolationError(
                 f"The process that grades could not start: {noise[-1500:] or 'no reason given'}."
             )
@@ -101,9 +93,9 @@ class Zygote:
         self._is_ready = True
 
     def spawn(
-        self, ends: list[socket.socket], files: BinaryIO, limits: Limits, timeout: float
+        self, ends: list[socket.socket], files: IO[bytes], limits: Limits, timeout: float
     ) -> int:
-        """Fork a child that serves this role; its number.
+        """Fork a child that serves this role.
 
         Args:
             ends: the sockets that it serves on; they are closed here.
@@ -111,8 +103,11 @@ class Zygote:
             limits: what it may take.
             timeout: seconds that a child for tests waits for the answers.
 
+        Returns:
+            The child's number, for ``end``.
+
         Raises:
-            WorkplaceLostError: it does not run any more.
+            WorkplaceLostError: the zygote no longer runs.
         """
         try:
             return self._spawn(ends, files, limits, timeout)
@@ -124,27 +119,20 @@ class Zygote:
                 end.close()
 
     def _spawn(
-        self, ends: list[socket.socket], files: BinaryIO, limits: Limits, timeout: float
+        self, ends: list[socket.socket], files: IO[bytes], limits: Limits, timeout: float
     ) -> int:
         with self.lock:
             self.ready()
             number = next(self.numbers)
-            request = {
-                "do": "spawn",
-                "id": number,
-                "role": self.role,
-                "confine": self.isolated,
-                "timeout": timeout,
-                "limits": asdict(limits),
-            }
+            request = Spawn(number, self.role, self.isolated, timeout, limits)
             descriptors = [end.fileno() for end in ends] + [files.fileno()]
-            socket.send_fds(self.control, [json.dumps(request).encode()], descriptors)
+            socket.send_fds(self.control, [_json(request)], descriptors)
         return number
 
     def end(self, number: int) -> None:
         """Kill a child and everything that it has started."""
         with self.lock, suppress(OSError):
-            self.control.send(json.dumps({"do": "end", "id": number}).encode())
+            self.control.send(_json(End(number)))
             if self.control.recv(65536):
                 return
         self._is_lost = True
@@ -154,7 +142,7 @@ class Zygote:
         return not self._is_lost and self.process.poll() is None
 
     def ended_by_signal(self) -> bool:
-        """Whether something has killed it; bubblewrap reports a killed child as 128 and more."""
+        """Whether something has killed it. bubblewrap reports a killed child as 128 and more."""
         with suppress(subprocess.TimeoutExpired):
             code = self.process.wait(1)
             return code < 0 or code > 128
@@ -168,7 +156,11 @@ class Zygote:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        self.process.stderr.close()
+        self._errors.close()
+
+
+def _json(message: Control) -> bytes:
+    return json.dumps(write(message)).encode()
 
 
 class Workplace:
@@ -181,29 +173,29 @@ class Workplace:
         """Start the zygotes.
 
         Args:
-            isolated: behind bubblewrap; otherwise the answers can do whatever this user can.
-            limits: what one submission may take.
+            isolated: use bubblewrap's sandbox; otherwise the answers can do whatever this user can.
+            limits: what one submission may take; None for the defaults of ``Limits``.
 
         Raises:
-            IsolationError: ``isolated`` is asked for and cannot be had.
+            IsolationError: ``isolated`` is asked for and is not possible here.
         """
         if isolated and (problem := isolation_problem()):
             raise IsolationError(problem)
         self.isolated = isolated
         self.limits = limits or Limits()
         self.lock = threading.Lock()
-        self.zygotes = {role: Zygote(role, isolated) for role in ("answers", "tests")}
-        self._found: dict[str, tuple[threading.Lock, list]] = {}
+        self.zygotes = {role: Zygote(role, isolated) for role in ROLES}
+        self._found: dict[str, tuple[threading.Lock, list[Any]]] = {}
 
     @contextmanager
-    def found_out(self, key: str) -> Iterator[list]:
+    def found_out(self, key: str) -> Iterator[list[Any]]:
         """A list for what is to be found out once, empty until then; one thread at a time."""
         with self.lock:
             lock, found = self._found.setdefault(key, (threading.Lock(), []))
         with lock:
             yield found
 
-    def _living(self, role: str) -> Zygote:
+    def _living(self, role: Role) -> Zygote:
         """The zygote of a role, started again if something has ended it."""
         with self.lock:
             zygote = self.zygotes[role]
@@ -224,8 +216,8 @@ class Workplace:
             The channel to the tests' process.
 
         Raises:
-            WorkplaceLostError: one of the processes that fork them was ended from outside, so
-                what came through the channel says nothing.
+            WorkplaceLostError: something outside has ended one of the zygotes, so what came through
+                the channel says nothing.
         """
         to_answers, answers_end = socket.socketpair()
         ours, tests_end = socket.socketpair()
@@ -262,7 +254,12 @@ _shared: dict[bool, Workplace] = {}
 
 
 def shared_workplace(isolated: bool) -> Workplace:
-    """A workplace that is started once and ended with this process."""
+    """The workplace of this process, which is started when it is first asked for and ended with
+    the process.
+
+    Args:
+        isolated: as for ``Workplace``; there is one of each.
+    """
     with _sharing:
         if isolated not in _shared:
             _shared[isolated] = Workplace(isolated)

@@ -188,13 +188,15 @@ TEST = "assert apply(lambda v: v + 1, 1) == 2, 'one more'"
             "def apply(f, x):\n    side = f.__closure__[1].cell_contents\n"
             "    from autograder.sandbox.inside.wire import encode\n"
             "    while True:\n"
-            "        side.channel.send(encode({'callback': 99, 'args': [], 'kwargs': {}}))",
+            "        wanted = {'verb': 'CallBack', 'number': 99, 'args': [], 'kwargs': {}}\n"
+            "        side.channel.send(encode(wanted))",
             "4 seconds",
         ),
         (
             "def apply(f, x):\n    side = f.__closure__[1].cell_contents\n"
             "    from autograder.sandbox.inside.wire import encode\n"
-            "    side.channel.send(encode({'callback': 'x', 'value': 2}))\n    return 3",
+            "    side.channel.send(encode({'verb': 'CallBack', 'number': 'x', 'value': 2}))\n"
+            "    return 3",
             "one more",
         ),
     ],

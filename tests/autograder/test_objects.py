@@ -226,8 +226,9 @@ HOSTILE = {
         STACK, STACK_TEST, "could not be read",
     ),
     "a class that is none": (
-        "import autograder.sandbox.inside.answers_side as side\nside._described = lambda value: "
-        "{'kind': 'exception', 'ancestors': {}, 'parameters': 3}\nclass Stack:\n    pass",
+        "import types\nimport autograder.sandbox.inside.answers_side as side\nside.described = "
+        "lambda value: types.SimpleNamespace(kind='exception', ancestors={}, parameters=3)\n"
+        "class Stack:\n    pass",
         STACK, STACK_TEST, "could not be read",
     ),
     "a parent's name": (

@@ -1,4 +1,4 @@
-"""The answers' process, seen from the tests' side: questions go there, data comes back."""
+"""The answers' process, as the tests' process sees it: questions go there, data comes back."""
 
 from __future__ import annotations
 
@@ -6,76 +6,125 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
-from autograder.sandbox.inside.classes import MAX_ANCESTORS
-from autograder.sandbox.inside.errors import CannotTravelError, advice, describe_error, local_error
-from autograder.sandbox.inside.lending import Lent, changeable, signature
-from autograder.sandbox.inside.protocol import ObjectUse
-from autograder.sandbox.inside.shell import MAX_TEXT
+from autograder.sandbox.inside.errors import (
+    CannotTravelError,
+    advice,
+    describe_error,
+    local_error,
+)
+from autograder.sandbox.inside.from_answers import (
+    BorrowedFunction,
+    is_call_back,
+    read_call_back,
+    read_lent,
+    read_reply,
+    unreadable,
+)
+from autograder.sandbox.inside.lending import Lent, changeable
+from autograder.sandbox.inside.names import (
+    Attribute,
+    Defined,
+    LentFunction,
+    LentObject,
+    without_number,
+)
+from autograder.sandbox.inside.protocol import (
+    Call,
+    CalledBack,
+    Description,
+    FunctionDescription,
+    Get,
+    Got,
+    Iterating,
+    Kinds,
+    ObjectUse,
+    Raised,
+    Ran,
+    Reply,
+    Request,
+    Returned,
+    Run,
+    Stopped,
+    write,
+)
 from autograder.sandbox.inside.stand_ins import (
     AnswerClass,
+    AnswerFunction,
     AnswerObject,
-    StandIn,
     answer_class,
     answer_object,
+    is_answer_object,
 )
 from autograder.sandbox.inside.wire import decode, encode
+
+R = TypeVar("R")
 
 
 class AnswerStoppedError(Exception):
     """The answers' process hangs or has ended."""
 
 
-class Answers:
-    """The answers' process, seen from the tests.
+class AnswersProcess:
+    """The answers' process, as the tests' process sees it.
 
-    ``stopped`` is None, "timeout" or "died" once it no longer answers.
+    Attributes:
+        stopped: why it no longer answers; None while it does.
+        names: by ``id``, what has a name over there.
+        exceptions: exceptions that the lesson's own cells and the answers define, by name: tests
+            may expect them.
+        seeds: which libraries' random numbers a test has made begin anew since the last call.
+        line: the line of the answer that the last exception came from.
+        expected: what the tests may do with objects of the answers; None while that is found out.
+        found: what they have done with them.
     """
 
     def __init__(self, channel: Channel, timeout: float) -> None:
+        """Args:
+        channel: to the process.
+        timeout: seconds that one question may take.
+        """
         self.channel = channel
         self.timeout = timeout
-        self.stopped: str | None = None
+        self.stopped: Stopped | None = None
         self.names: dict[int, str] = {}
         self.seeds: list[tuple[str, int]] = []
         self.line: int | None = None
-        # Functions that tests have handed to answers.
-        self.lent = Lent()
-        # What the lesson's own cells and answers define: tests may expect them.
         self.exceptions: dict[str, type[Exception]] = {}
-        # What may give objects and how those are compared: what gave some when the instructor's
-        # own answers were tried. None while that is found out.
         self.expected: ObjectUse | None = None
         self.found = ObjectUse()
-        self.classes: dict[str, AnswerClass] = {}
+        # Functions that tests have handed to answers.
+        self._lent = Lent()
+        self._classes: dict[str, AnswerClass] = {}
         self._objects: dict[int, AnswerObject] = {}
-        self._stand_ins: list[StandIn | AnswerObject] = []
+        # They are kept so that no other object gets the id of one.
+        self._kept: list[Any] = []
         self._deadline: float | None = None
         self._asked = ""
 
-    def ask(self, patience: float = 1, **request: Any) -> dict:
+    def ask(self, request: Request, patience: float = 1) -> Reply:
         """Send a request and wait for the reply.
 
         Args:
+            request: what is asked for.
             patience: how many times as long as usual the reply may take.
-            **request: the operation, ``op``, and what it needs.
 
         Raises:
             AnswerStoppedError: no reply came.
-            CannotTravelError: an argument or the reply is not data.
+            CannotTravelError: an argument is not data, or the reply is malformed.
         """
         if self.stopped is None:
-            data = encode(request, self.names, self.lent)
+            data = encode(write(request), self.names, self._lent)
             # A question within a question does not get more time.
             outer, asked = self._deadline, self._asked
-            self._deadline = outer or time.monotonic() + patience * self.timeout
-            self._asked = _kind_of_question(request.get("name") or "")
+            deadline = outer or time.monotonic() + patience * self.timeout
+            self._deadline, self._asked = deadline, _origin(request)
             try:
-                return self._converse(data)
+                return self._converse(data, deadline)
             except TimeoutError:
                 self.stopped = "timeout"
             except ChannelClosedError:
@@ -88,75 +137,76 @@ class Answers:
             else "It ended the Python process that runs it."
         )
 
-    def _converse(self, data: bytes) -> dict:
+    def _converse(self, data: bytes, deadline: float) -> Reply:
         """Send a request, call what the answer wants called meanwhile, and return the reply."""
         self.channel.send(data)
         while True:
-            received = self.channel.receive(max(0.0, self._deadline - time.monotonic()))
-            reply = decode(received, borrow=self._borrow)
-            if not isinstance(reply, dict):
-                raise CannotTravelError("What the answer gave back could not be read.")
-            if "callback" not in reply:
-                return reply
-            self.channel.send(self._call_back(reply))
+            received = self.channel.receive(max(0.0, deadline - time.monotonic()))
+            body = decode(received, borrow=self._borrow)
+            if not is_call_back(body):
+                return read_reply(body)
+            self.channel.send(self._call_back(body))
 
-    def _call_back(self, wanted: dict) -> bytes:
+    def _call_back(self, body: Any) -> bytes:
         """Call a function that a test has lent, as the answer asks."""
         try:
-            function = self.lent[int(wanted["callback"])]
-            value = function(*wanted["args"], **wanted["kwargs"])
-            return encode({"value": value}, self.names, self.lent)
+            wanted = read_call_back(body)
+            value = self._lent[wanted.number](*wanted.args, **wanted.kwargs)
+            return encode(write(CalledBack(value)), self.names, self._lent)
         except (AnswerStoppedError, ChannelClosedError, TimeoutError):
             raise
         except (Exception, CannotTravelError) as error:
-            return encode({"error": describe_error(error)})
+            return encode(write(Raised(describe_error(error))))
 
-    def _borrow(self, kind: str, content: list) -> Any:
-        """What stands here for a function or an object over there."""
-        number = int(content[0])
-        if kind == "function":
-            return self.stand_in(f"#{number}", content[1])
-        names = _identifiers(content[1])
+    def _borrow(self, kind: str, content: Any) -> AnswerFunction | AnswerObject:
+        """The stand-in for a function or an object over there."""
+        lent = read_lent(kind, content)
+        if isinstance(lent, BorrowedFunction):
+            return self.function(str(LentFunction(lent.number)), lent.described)
         if self.expected is None:
             self.found = replace(self.found, given_by=self.found.given_by | {self._asked})
         elif self._asked not in self.expected.given_by:
             self.found = replace(self.found, refused=True)
-            raise CannotTravelError(advice(f"an object of the class {names[0]}"))
-        if number not in self._objects:
-            kind = self._class(names, content[2])
-            kept = self._objects[number] = answer_object(kind, number)
-            self.names[id(kept)] = f"@{number}"
-        return self._objects[number]
+            raise CannotTravelError(advice(f"an object of the class {lent.ancestors[0]}"))
+        if lent.number not in self._objects:
+            described = Description(ancestors=lent.ancestors, library_class=lent.library_class)
+            self._objects[lent.number] = self._object(self._class(described), lent.number)
+        return self._objects[lent.number]
 
-    def _class(self, names: list[str], library_class: Any = None) -> AnswerClass:
-        """What stands for the class of an object, by its name and those that it comes from."""
-        if names[0] not in self.classes:
-            self.classes[names[0]] = answer_class(self, names[0], names, library_class)
-        return self.classes[names[0]]
+    def _object(self, kind: AnswerClass, number: int) -> AnswerObject:
+        made = answer_object(kind, number)
+        self._kept.append(made)
+        self.names[id(made)] = str(LentObject(number))
+        return made
 
-    def define_class(self, name: str, described: dict) -> AnswerClass:
-        """What stands for a class that the answers have under a name.
+    def _class(self, described: Description) -> AnswerClass:
+        """The stand-in for the class of an object."""
+        name = described.ancestors[0]
+        if name not in self._classes:
+            self._classes[name] = answer_class(self, name, described)
+        return self._classes[name]
+
+    def define_class(self, name: str, described: Description) -> AnswerClass:
+        """The stand-in for a class that the answers have under a name.
 
         Args:
             name: what it is called there.
-            described: what the other side says of it.
+            described: what is said of it.
         """
-        names = _identifiers(described["ancestors"])
+        own_name = described.ancestors[0]
         if self.expected is None:
-            how = {**self.found.comparisons, names[0]: described["comparison"]}
-            self.found = replace(self.found, comparisons=how)
-        library_class, doc = described.get("library class"), described.get("doc")
-        known = signature(described.get("parameters"))
-        defined = answer_class(self, name, names, library_class, doc, known)
-        self.classes[names[0]] = defined
+            comparisons = {**self.found.comparisons, own_name: described.comparison}
+            self.found = replace(self.found, comparisons=comparisons)
+        defined = self._classes[own_name] = answer_class(self, name, described)
+        self._kept.append(defined)
         self.names[id(defined)] = name
         return defined
 
     def comparison(self, ancestors: Sequence[str]) -> list[str]:
-        """How objects of a class are compared, as those of the instructor's are.
+        """How objects of a class are compared: as those of the instructor's are.
 
         Raises:
-            CannotTravelError: it is no class of the instructor's.
+            CannotTravelError: the instructor's answers have no such class.
         """
         known = (self.expected or self.found).comparisons
         self.found = replace(self.found, compared=self.found.compared | {ancestors[0]})
@@ -168,77 +218,86 @@ class Answers:
             "compared: compare numbers and text that they hold."
         )
 
-    def stand_in(self, name: str, described: Any = None) -> StandIn:
-        """Something to call for a function of the answers.
+    def function(self, name: str, described: FunctionDescription) -> AnswerFunction:
+        """The stand-in for a function of the answers.
 
         Args:
-            name: what it is called there, or its number behind a ``#``, or a method behind the
-                number of its object, ``@number.method``.
-            described: what the other side says of it, see ``calls.describe``.
+            name: what it is called there, see ``names``.
+            described: what is said of it.
         """
-        stand_in = StandIn(name, self, described if isinstance(described, dict) else {})
-        # It is kept, so that no other object gets its id.
-        self._stand_ins.append(stand_in)
-        self.names[id(stand_in)] = name
-        return stand_in
+        made = AnswerFunction(self, name, described)
+        self._kept.append(made)
+        self.names[id(made)] = name
+        return made
 
-    def value(self, **request: Any) -> Any:
-        """As ``ask``, for a reply that is a value; raises what the answer raised."""
-        reply = self.ask(**request)
-        if "error" in reply:
-            error = _error(reply["error"])
-            self.line = error["line"]
-            raise local_error(error, self.exceptions)
+    def run(self, source: str, grade_id: str | None = None, patience: float = 1) -> Ran:
+        """Run a cell over there.
+
+        Args:
+            source: the cell.
+            grade_id: of an answer; None for a cell of the lesson's own.
+            patience: as for ``ask``.
+        """
+        match self.ask(Run(source, grade_id), patience):
+            case Ran() as ran:
+                return ran
+            case Raised(error):
+                return Ran([], error)
+        raise unreadable()
+
+    def value(self, request: Request, kind: type[R]) -> R:
+        """As ``ask``, for a reply of that kind; raises what the answer raised."""
+        reply = self.ask(request)
+        if isinstance(reply, Raised):
+            self.line = reply.error.line
+            raise local_error(reply.error, self.exceptions)
+        if not isinstance(reply, kind):
+            raise unreadable()
         return reply
 
     def call(self, name: str, args: Sequence[Any], kwargs: dict[str, Any]) -> Any:
         """What a function of the answers returns, or one that both sides have.
 
         Args:
-            name: see ``stand_in``; ``module:name`` for one that both sides have.
+            name: what it is called, see ``names``.
             args: positional arguments; what the answer changes in them is changed here too.
             kwargs: those by name.
         """
         seeds, self.seeds = self.seeds, []
-        given = list(changeable((*args, *kwargs.values()), _is_theirs))
-        reply = self.value(
-            op="call",
-            name=name,
-            args=list(args),
-            kwargs=kwargs,
-            seeds=[list(seed) for seed in seeds],
-        )
-        for number, state in reply["changed"]:
+        given = list(changeable((*args, *kwargs.values()), is_answer_object))
+        reply = self.value(Call(name, list(args), kwargs, seeds), Returned)
+        numbers = [number for number, _ in reply.changed]
+        if reply.same is not None:
+            numbers.append(reply.same)
+        if any(number >= len(given) for number in numbers):
+            raise unreadable()
+        for number, state in reply.changed:
             _write_back(given[number], state)
         # A test may look at what was printed.
-        sys.stdout.write(str(reply["printed"])[:MAX_TEXT])
+        sys.stdout.write(reply.printed)
         # A function may give back the very thing that it was given.
-        return given[reply["same"][0]] if reply["same"] else reply["value"]
+        return reply.value if reply.same is None else given[reply.same]
 
-    def attribute(self, whose: str, name: str) -> Any:
+    def attribute(self, owner: Defined | LentObject, name: str) -> Any:
         """An attribute of an object or a class of the answers; a method is something to call."""
-        path = f"{whose}.{name}"
-        reply = self.value(op="get", name=path)
-        return self.stand_in(path, reply["function"]) if "function" in reply else reply["value"]
+        path = str(Attribute(owner, name))
+        got = self.value(Get(path), Got)
+        return got.value if got.method is None else self.function(path, got.method)
 
     def next(self, iterator: AnswerObject) -> Any:
         """What an iterator of the answers gives next."""
         try:
             return self.call("builtins:next", (iterator,), {})
         except Exception as error:
-            # It has been given another class, see ``calls.local_error``.
+            # It has been given another class, see ``errors.ENDS``.
             if type(error).__name__ == "StopIteration":
                 raise StopIteration(*error.args) from None
             raise
 
-    def steps(self, iterable: AnswerObject) -> Iterator:
-        """What an object of the answers gives when it is iterated over, one after the other."""
-        reply = self.value(op="call", name="builtins:iter", args=[iterable], kwargs={}, seeds=[])
-        number = int(reply["iterator"])
-        iterator = answer_object(self._class(["iterator"]), number)
-        self.names[id(iterator)] = f"@{number}"
-        # It is kept, so that no other object gets its id.
-        self._stand_ins.append(iterator)
+    def steps(self, iterable: AnswerObject) -> Iterator[Any]:
+        """What iterating over an object of the answers gives, one after the other."""
+        number = self.value(Call("builtins:iter", [iterable], {}, []), Iterating).number
+        iterator = self._object(self._class(Description(ancestors=["iterator"])), number)
         while True:
             try:
                 value = self.next(iterator)
@@ -247,46 +306,15 @@ class Answers:
             yield value
 
 
-def _is_theirs(value: Any) -> bool:
-    return issubclass(type(value), AnswerObject)
-
-
-def _identifiers(names: Any) -> list[str]:
-    """Names that the other side gives of classes.
-
-    Raises:
-        CannotTravelError: they are none.
-    """
-    if isinstance(names, list) and 0 < len(names) <= MAX_ANCESTORS:
-        texts = [name for name in names if isinstance(name, str) and name.isidentifier()]
-        if len(texts) == len(names):
-            return texts
-    raise CannotTravelError("What the answer says of its classes could not be read.")
-
-
-def _kind_of_question(name: str) -> str:
-    """What is asked, without whom: ``.method`` for any object's or class's, ``#`` for any function
-    that an answer returned."""
-    if name.startswith("#"):
-        return "#"
-    _, dot, attribute = name.rpartition(".")
-    return f".{attribute}" if dot and ":" not in name else name
-
-
-def _error(described: Any) -> dict:
-    """What the other side says of an error, in the form that it should have."""
-    described = described if isinstance(described, dict) else {}
-    line, frames = described.get("line"), described.get("traceback")
-    return {
-        "ename": str(described.get("ename", "Error")),
-        "evalue": str(described.get("evalue", ""))[:MAX_TEXT],
-        "bases": described.get("bases"),
-        "args": described.get("args"),
-        "line": line if isinstance(line, int) else None,
-        "traceback": [str(frame)[:MAX_TEXT] for frame in frames]
-        if isinstance(frames, list)
-        else [],
-    }
+def _origin(request: Request) -> str:
+    """What gives an object, if the reply holds one; see ``ObjectUse.given_by``."""
+    match request:
+        case Get(name) | Call(name=name):
+            return without_number(name)
+        case Run(grade_id=grade_id):
+            return grade_id or ""
+        case Kinds():
+            return ""
 
 
 def _write_back(original: Any, state: Any) -> None:

@@ -1,6 +1,7 @@
-"""The answers' side: runs a student's cells, and answers calls with data.
+"""The answers' side: runs a student's cells, and answers requests with data.
 
-Whatever happens here, the other side only ever gets what ``wire`` lets through.
+Whatever happens here, the other side only ever gets what ``wire`` lets through and ``from_answers``
+can read.
 """
 
 from __future__ import annotations
@@ -9,29 +10,70 @@ import operator
 import random
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.classes import class_names, comparison, is_own, library_class
-from autograder.sandbox.inside.errors import CannotTravelError, describe_error, local_error
+from autograder.sandbox.inside.errors import (
+    CannotTravelError,
+    ErrorReport,
+    describe_error,
+    local_error,
+)
 from autograder.sandbox.inside.lending import LENDABLE, Lent, changeable, describe
 from autograder.sandbox.inside.library_values import find_shared
+from autograder.sandbox.inside.names import (
+    Attribute,
+    Defined,
+    LentFunction,
+    LentObject,
+    Name,
+    Shared,
+    parse,
+)
+from autograder.sandbox.inside.protocol import (
+    Call,
+    CallBack,
+    CalledBack,
+    Described,
+    Description,
+    Get,
+    Got,
+    Iterating,
+    Kinds,
+    Output,
+    Raised,
+    Ran,
+    Reply,
+    Request,
+    Returned,
+    Run,
+    read,
+    write,
+)
 from autograder.sandbox.inside.shell import LimitedText, Shell, traceback_text
 from autograder.sandbox.inside.wire import decode, encode
 
 
-def serve(channel: Channel) -> None:
-    """Answer requests until the other side has gone."""
+def serve(channels: Sequence[Channel], timeout: float) -> None:
+    """Answer requests until the other side has gone.
+
+    Args:
+        channels: one, to the tests' process.
+        timeout: not used: the tests wait, answers do not.
+    """
+    (channel,) = channels
     side = AnswersSide(channel)
     while True:
         try:
-            request = channel.receive()
+            data = channel.receive()
         except ChannelClosedError:
             return
-        channel.send(side.answer(request))
+        channel.send(side.answer(data))
 
 
 class AnswersSide:
@@ -47,86 +89,91 @@ class AnswersSide:
     def answer(self, data: bytes) -> bytes:
         """The reply to one request; never raises for what an answer does."""
         try:
-            request = decode(data, self._lookup, self._borrow)
-            reply = getattr(self, f"_{request.pop('op')}")(**request)
-            return encode(reply, lend=self.lent)
+            request = read(decode(data, self._lookup, self._borrow))
+            return encode(write(self._reply(request)), lend=self.lent)
         except BaseException as error:
-            return encode({"error": self._describe(error)})
+            return encode(write(Raised(self._report(error))))
 
-    def _borrow(self, kind: str, number: int) -> Callable:
+    def _reply(self, request: Request) -> Reply:
+        match request:
+            case Run(source, grade_id):
+                return self._run(source, grade_id)
+            case Kinds(names):
+                values = {name: self.shell.names.get(name, MISSING) for name in names}
+                return Described({name: described(value) for name, value in values.items()})
+            case Get(name):
+                return self._get(name)
+            case Call():
+                return self._call(request)
+
+    def _borrow(self, kind: str, number: int) -> Callable[..., Any]:
         """A function of the tests', to be called here."""
 
         def borrowed(*args: Any, **kwargs: Any) -> Any:
-            request = {"callback": number, "args": list(args), "kwargs": kwargs}
-            self.channel.send(encode(request, lend=self.lent))
+            self.channel.send(encode(write(CallBack(number, list(args), kwargs)), lend=self.lent))
             while True:
                 data = self.channel.receive()
-                reply = decode(data, self._lookup, self._borrow)
-                if "op" not in reply:
-                    break
+                match read(decode(data, self._lookup, self._borrow)):
+                    case CalledBack(value):
+                        return value
+                    case Raised(error):
+                        raise local_error(error, self.shell.names)
                 # The tests' function calls an answer before it is done.
                 self.channel.send(self.answer(data))
-            if "error" in reply:
-                raise local_error(reply["error"], self.shell.names)
-            return reply["value"]
 
         return borrowed
 
-    def _lookup(self, name: str) -> Any:
-        """A shared function by ``module:name``, one that was returned by ``#number``, an object by
-        ``@number``, or what an answer calls so; an attribute of those behind a dot."""
-        if ":" in name:
-            return find_shared(name)
-        if name.startswith("#"):
-            return self.lent[int(name[1:])]
-        whose, _, attribute = name.partition(".")
-        if attribute:
-            return getattr(self._lookup(whose), attribute)
-        if name.startswith("@"):
-            return self.lent.objects[int(name[1:])]
-        if name not in self.shell.names:
-            raise CannotTravelError(f"{name} is not defined where the answers run.")
-        return self.shell.names[name]
+    def _lookup(self, text: str) -> Any:
+        """What a name of the other side's means here."""
+        return self._named(parse(text))
 
-    def _run(self, source: str, name: str | None = None) -> dict:
-        if name is not None:
-            self.answer_files[self.shell.code_name(source)] = name
+    def _named(self, name: Name) -> Any:
+        match name:
+            case Shared():
+                return find_shared(name)
+            case LentFunction(number):
+                return self.lent[number]
+            case LentObject(number):
+                return self.lent.objects[number]
+            case Attribute(owner, attribute):
+                return getattr(self._named(owner), attribute)
+            case Defined(word):
+                if word not in self.shell.names:
+                    raise CannotTravelError(f"{word} is not defined where the answers run.")
+                return self.shell.names[word]
+
+    def _run(self, source: str, grade_id: str | None) -> Ran:
+        if grade_id is not None:
+            self.answer_files[self.shell.code_name(source)] = grade_id
         run = self.shell.run(source)
-        reply = {"outputs": _plain(run.outputs)}
-        if run.error is not None:
-            reply["error"] = self._describe(run.error)
-        return reply
+        return Ran(_plain(run.outputs), None if run.error is None else self._report(run.error))
 
-    def _kinds(self, names: list[str]) -> dict:
-        values = {name: self.shell.names.get(name, MISSING) for name in names}
-        return {name: _described(value) for name, value in values.items()}
-
-    def _get(self, name: str) -> dict:
-        value = self._lookup(name)
-        if "." in name and isinstance(value, LENDABLE):
+    def _get(self, text: str) -> Got:
+        name = parse(text)
+        value = self._named(name)
+        if isinstance(name, Attribute) and isinstance(value, LENDABLE):
             # A method is another object each time that one asks for it.
-            return {"function": describe(value)}
-        return {"value": value}
+            return Got(None, describe(value))
+        return Got(value)
 
-    def _call(self, name: str, args: list, kwargs: dict, seeds: list) -> dict:
-        _apply(seeds)
-        given = list(changeable((*args, *kwargs.values()), self.lent.has))
+    def _call(self, call: Call) -> Returned | Iterating:
+        _apply(call.seeds)
+        given = list(changeable((*call.args, *call.kwargs.values()), self.lent.has))
         before = [_fingerprint(value) for value in given]
-        value, printed = self._printed(self._lookup(name), args, kwargs)
-        if name == "builtins:iter":
-            # What a test takes of it is taken step by step: some never end.
-            return {"iterator": self.lent.keep(value)}
+        value, printed = self._printed(self._lookup(call.name), call.args, call.kwargs)
+        if call.name == "builtins:iter":
+            return Iterating(self.lent.keep(value))
         changed = [
-            [number, _state(argument)]
+            (number, _state(argument))
             for number, argument in enumerate(given)
             if before[number] is not None and _fingerprint(argument) != before[number]
         ]
-        same = [number for number, argument in enumerate(given) if argument is value]
-        if same:
-            value = None
-        return {"value": value, "same": same, "changed": changed, "printed": printed}
+        same = next((number for number, each in enumerate(given) if each is value), None)
+        return Returned(value if same is None else None, same, changed, printed)
 
-    def _printed(self, function: Callable, args: list, kwargs: dict) -> tuple[Any, str]:
+    def _printed(
+        self, function: Callable[..., Any], args: list[Any], kwargs: dict[str, Any]
+    ) -> tuple[Any, str]:
         """What a function returns, and what it prints meanwhile."""
         before, sys.stdout = sys.stdout, LimitedText()
         try:
@@ -135,12 +182,10 @@ class AnswersSide:
         finally:
             sys.stdout = before
 
-    def _describe(self, error: BaseException) -> dict:
-        return {
-            **describe_error(error),
-            "line": self._line(error),
-            "traceback": traceback_text(error)[-20:],
-        }
+    def _report(self, error: BaseException) -> ErrorReport:
+        return replace(
+            describe_error(error), line=self._line(error), traceback=traceback_text(error)[-20:]
+        )
 
     def _line(self, error: BaseException) -> int | None:
         lines = []
@@ -167,13 +212,20 @@ def _kind(value: Any) -> str:
     return "function" if callable(value) else "value"
 
 
-def _described(value: Any) -> dict:
+def described(value: Any) -> Description:
+    """What is said of the value of a name."""
     kind = _kind(value)
-    described = {"kind": kind} | (describe(value) if kind in ("function", "class") else {})
+    said = Description(kind=kind)
+    if kind in ("function", "class"):
+        said = replace(said, **vars(describe(value)))
     if kind == "exception" or (kind == "class" and is_own(value)):
-        described |= {"ancestors": class_names(value), "library class": library_class(value)}
-        described["comparison"] = comparison(value)
-    return described
+        said = replace(
+            said,
+            ancestors=class_names(value),
+            library_class=library_class(value),
+            comparison=comparison(value),
+        )
+    return said
 
 
 def _is_model(value: Any) -> bool:
@@ -181,16 +233,18 @@ def _is_model(value: Any) -> bool:
     return keras is not None and isinstance(value, keras.Model)
 
 
-class _Parts(tuple):
+class _Parts(tuple[Any, ...]):
     """The parts of a container, equal to the very same parts only."""
 
     def __eq__(self, other: object) -> bool:
+        if not isinstance(other, _Parts):
+            return False
         return len(self) == len(other) and all(map(operator.is_, self, other))
 
     def __ne__(self, other: object) -> bool:
         return not self == other
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # Python's way to say so
 
 
 def _fingerprint(value: Any) -> Any:
@@ -217,7 +271,7 @@ def _state(value: Any) -> Any:
     return [weight.numpy() for weight in value.weights] if _is_model(value) else value
 
 
-def _apply(seeds: list) -> None:
+def _apply(seeds: list[tuple[str, int]]) -> None:
     for library, seed in seeds:
         if library == "keras":
             import keras
@@ -233,7 +287,7 @@ def _apply(seeds: list) -> None:
             np.random.seed(seed)  # noqa: NPY002 - it repeats what the test has called
 
 
-def _plain(outputs: list[dict]) -> list[dict]:
+def _plain(outputs: list[Output]) -> list[Output]:
     """Outputs without what is not text."""
     plain = []
     for output in outputs:

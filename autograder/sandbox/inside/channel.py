@@ -6,8 +6,9 @@ import socket
 import struct
 import time
 
-# The largest value that travels, in bytes.
+# The largest value that travels, in bytes, and the longest text of a cell, in characters.
 MAX_BYTES = 256_000_000
+MAX_TEXT = 100_000
 LENGTH = struct.Struct("<Q")
 LIMIT = MAX_BYTES + 1_000_000
 

@@ -4,16 +4,52 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+
+# The longest message of an exception that is sent, in characters.
+MAX_MESSAGE = 2_000
+
+# Types of values that travel as they are.
+PLAIN = (str, int, float, bool, type(None))
+
+# They would end an iteration of the test's own, `map` or `zip`, without a word.
+ENDS = ("StopIteration", "StopAsyncIteration")
 
 
 class CannotTravelError(BaseException):
     """A value that is not data. The message says what to return instead.
 
-    No ``Exception``: a test that expects an answer to raise one must not take this for it.
+    It is not an ``Exception``: a test that expects an answer to raise one must not take this for
+    it.
     """
+
+
+class AnswerError(Exception):
+    """An error of the other side's that has no counterpart among Python's own."""
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """An exception as data.
+
+    Attributes:
+        ename: the name of its class.
+        evalue: its text.
+        bases: the names of the classes that its own comes from.
+        args: its arguments; None where some are not plain values.
+        line: the line of the answer that raised it, if one did.
+        traceback: lines as Jupyter would show them.
+    """
+
+    ename: str
+    evalue: str
+    bases: list[str] = field(default_factory=list)
+    args: list[Any] | None = None
+    line: int | None = None
+    traceback: list[str] = field(default_factory=list)
 
 
 def advice(what: str) -> str:
@@ -24,51 +60,38 @@ def advice(what: str) -> str:
     )
 
 
-MAX_MESSAGE = 2_000
-
-# Arguments of exceptions that travel as they are.
-PLAIN = (str, int, float, bool, type(None))
-ENDS = ("StopIteration", "StopAsyncIteration")
-
-
-class AnswerError(Exception):
-    """An error of the other side's that has no twin among Python's own."""
-
-
-def describe_error(error: BaseException) -> dict:
-    """An exception's type, the types that it belongs to, its arguments and its text, as data."""
+def describe_error(error: BaseException) -> ErrorReport:
+    """An exception as data, without line and traceback."""
     try:
         message = str(error)[:MAX_MESSAGE]
     except Exception:
         message = "an error whose text cannot be read"
-    plain = all(type(argument) in PLAIN for argument in error.args) and len(error.args) < 6
-    return {
-        "ename": type(error).__name__,
-        "evalue": message,
-        "bases": [kind.__name__ for kind in type(error).__mro__[1:]],
-        "args": list(error.args) if plain and len(str(error.args)) < MAX_MESSAGE else None,
-    }
+    is_plain = all(type(argument) in PLAIN for argument in error.args) and len(error.args) < 6
+    return ErrorReport(
+        ename=type(error).__name__,
+        evalue=message,
+        bases=[kind.__name__ for kind in type(error).__mro__[1:]],
+        args=list(error.args) if is_plain and len(str(error.args)) < MAX_MESSAGE else None,
+    )
 
 
-def local_error(described: dict, own: Mapping[str, Any] | None = None) -> BaseException:
+def local_error(report: ErrorReport, own: Mapping[str, Any]) -> BaseException:
     """An exception of the same name as one of the other side's, so that it may be expected.
 
     Args:
-        described: by ``describe_error`` over there, or whatever was sent instead.
-        own: names of this side; exceptions among them are known over there by the same name.
+        report: what the other side says of it.
+        own: names of this side; exceptions among them have the same name over there.
     """
-    name, message = str(described.get("ename")), str(described.get("evalue", ""))
+    name, message = report.ename, report.evalue
     if name == "CannotTravelError":
         return CannotTravelError(message)
-    arguments, bases = described.get("args"), described.get("bases")
-    plain = isinstance(arguments, list) and all(type(part) in PLAIN for part in arguments)
-    for known in [name, *(bases if isinstance(bases, list) else ())]:
-        kind = _exception(str(known), own or {})
+    for known in [name, *report.bases]:
+        kind = _exception(known, own)
         if kind is None:
             continue
         if known == name:
             try:
-                made = kind(*arguments if plain else [message])
+                made = kind(*([message] if report.args is None else report.args))
                 if str(made) == message:
                     return made
             except Exception:
@@ -91,13 +114,14 @@ def exception_class(names: list[str], own: Mapping[str, Any]) -> type[Exception]
 
 def _exception(name: str, own: Mapping[str, Any]) -> type[Exception] | None:
     kind = own.get(name) or getattr(builtins, name, None) or getattr(np.linalg, name, None)
-    # The end of an iteration would end one of the test's own, `map` or `zip`, without a word.
     if isinstance(kind, type) and issubclass(kind, Exception) and name not in ("Exception", *ENDS):
         return kind
     return None
 
 
 def _similar(kind: type[Exception], name: str, message: str) -> Exception:
-    """An exception of a kind that is called otherwise and says this."""
+    """An exception of a class that comes from ``kind``, has this name and says this."""
     body = {"__init__": lambda *_: None, "__str__": lambda _: message}
-    return type(name if name.isidentifier() else "AnswerError", (kind,), body)(message)
+    similar: Any = type(name if name.isidentifier() else "AnswerError", (kind,), body)
+    made: Exception = similar(message)
+    return made

@@ -1,7 +1,7 @@
-"""Functions and objects that one side lends to the other, and data that goes to and fro.
+"""Functions and objects that one side lends to the other.
 
 A test may hand a function of its own to an answer, and an answer may return a function or an
-object. Neither side gets the other's code: it gets something to call, which asks the side that has
+object. Neither side gets the other's code. It gets something to call, which asks the side that has
 the function.
 """
 
@@ -16,12 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from autograder.sandbox.inside.classes import (
-    class_names,
-    is_own,
-    library_class,
-)
+from autograder.sandbox.inside.classes import class_names, is_own, library_class
 from autograder.sandbox.inside.errors import PLAIN, CannotTravelError
+from autograder.sandbox.inside.protocol import FunctionDescription
 
 LENDABLE = (
     types.FunctionType,
@@ -35,8 +32,11 @@ LENDABLE = (
     np.vectorize,
     np.ufunc,
 )
-MAX_LENT = 10_000
+MAX_FUNCTIONS = 10_000
 MAX_OBJECTS = 100_000
+
+# The longest name and docstring of a function that are sent, in characters.
+MAX_NAME, MAX_DOC = 1_000, 10_000
 
 
 class Lent:
@@ -46,33 +46,40 @@ class Lent:
         """Nothing is lent yet.
 
         Args:
-            of_answers: objects may be lent too, and functions are described. Tests say nothing
-                else of theirs: the default of a parameter may be what is expected.
+            of_answers: lend objects too, and describe functions. Tests do not describe theirs:
+                the default of a parameter may be what is expected.
         """
-        # They are kept, so that no other object gets the id of one.
+        # They are kept so that no other object gets the id of one.
         self.functions: list[Any] = []
         self.objects: list[Any] = []
         self.numbers: dict[int, int] = {}
         self.of_answers = of_answers
 
-    def function(self, value: Any) -> int | list | None:
-        """The number of a function from now on, and what is said of it; None for what is none.
+    def function(self, value: Any) -> int | list[Any] | None:
+        """What is sent of a function: its number and, of the answers', what is said of it.
+
+        Returns:
+            None for anything that is not a function.
 
         Raises:
             CannotTravelError: too many have been lent.
         """
         if not isinstance(value, LENDABLE):
             return None
-        number = self._number(value, self.functions, MAX_LENT, "functions")
-        return [number, describe(value)] if self.of_answers else number
+        number = self._number(value, self.functions, MAX_FUNCTIONS, "functions")
+        return [number, dict(vars(describe(value)))] if self.of_answers else number
 
-    def object(self, value: Any, any_class: bool = False) -> list | None:
-        """The number of an object, the names of its classes, and where a library has the first of
-        those that are its; None for what is none.
+    def object(self, value: Any, any_class: bool = False) -> list[Any] | None:
+        """What is sent of an object: its number, the names of its class and of those that this
+        comes from, and ``module:name`` of the first of those that is a library's.
 
         Args:
-            value: what may be one.
-            any_class: take an object of a library's class too.
+            value: what may be such an object.
+            any_class: whether its class may be a library's; otherwise only the notebook's own are
+                taken.
+
+        Returns:
+            None for classes, modules and what ``any_class`` excludes.
 
         Raises:
             CannotTravelError: too many have been lent.
@@ -106,12 +113,12 @@ class Lent:
 
 
 def changeable(value: Any, stays: Callable[[Any], bool]) -> Iterator[Any]:
-    """Everything in the arguments of a call that the call may change, in an order that is the same
-    on both sides.
+    """Everything in the arguments of a call that the call may change, in the same order on both
+    sides.
 
     Args:
         value: the arguments.
-        stays: whether something is an object of the answers', which does not travel.
+        stays: whether a value is an object of the answers', which does not travel.
     """
     if stays(value):
         return
@@ -128,44 +135,25 @@ def changeable(value: Any, stays: Callable[[Any], bool]) -> Iterator[Any]:
                 yield from changeable(item, stays)
 
 
-def describe(function: Any) -> dict:
-    """A function's name, docstring and parameters; a default that is not data is an ellipsis."""
-    described = {"name": None, "doc": None, "parameters": None}
-    name = getattr(function, "__name__", None)
-    if type(name) is str:
-        described["name"] = name[:1_000]
-    doc = getattr(function, "__doc__", None)
-    if type(doc) is str:
-        described["doc"] = doc[:10_000]
+def describe(function: Any) -> FunctionDescription:
+    """What is said of a function; a default that is not a plain value is an ellipsis."""
+    name, doc = getattr(function, "__name__", None), getattr(function, "__doc__", None)
+    return FunctionDescription(
+        name[:MAX_NAME] if type(name) is str else None,
+        doc[:MAX_DOC] if type(doc) is str else None,
+        _parameters(function),
+    )
+
+
+def _parameters(function: Any) -> list[tuple[str, int, list[Any]]] | None:
     try:
         parameters = inspect.signature(function).parameters.values()
-        described["parameters"] = [
-            [parameter.name, int(parameter.kind), _default(parameter)] for parameter in parameters
-        ]
+        return [(each.name, int(each.kind), _default(each)) for each in parameters]
     except (TypeError, ValueError):
-        pass
-    return described
+        return None
 
 
-def _default(parameter: inspect.Parameter) -> list:
+def _default(parameter: inspect.Parameter) -> list[Any]:
     if parameter.default is inspect.Parameter.empty:
         return []
-    kind = type(parameter.default)
-    return [parameter.default if kind in (bool, int, float, str, type(None)) else "..."]
-
-
-def signature(parameters: Any) -> inspect.Signature | None:
-    """What ``describe`` said of a function's parameters; None if that makes no sense."""
-    try:
-        return inspect.Signature(
-            [
-                inspect.Parameter(
-                    name,
-                    inspect._ParameterKind(kind),
-                    default=default[0] if default else inspect.Parameter.empty,
-                )
-                for name, kind, default in parameters
-            ]
-        )
-    except (TypeError, ValueError, KeyError):
-        return None
+    return [parameter.default if type(parameter.default) in PLAIN else "..."]

@@ -1,9 +1,98 @@
-"""What the processes that grade say to each other."""
+"""What the processes that grade say to each other.
+
+::
+
+    grader ──── Spawn, End ───────────────▶ zygotes, which fork the other two
+    grader ──── LessonCell, … ────────────▶ tests' process
+    tests' process ── Run, Kinds, Get, Call ▶ answers' process
+    answers' process ── CallBack ─────────▶ tests' process, which is waiting for a reply
+
+Every message is a frozen dataclass. It travels as a dict of its fields and a verb, the name of its
+class: ``write`` makes the dict, and ``read`` makes the message again. How the dict becomes bytes is
+up to ``wire``, and to JSON for the zygotes. How messages name functions and objects: see ``names``.
+
+The answers' process runs students' code, so it may send anything. What it sends is not for ``read``
+but for ``from_answers``, which checks every part of it.
+"""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from autograder.sandbox.inside.errors import ErrorReport
+
+# How many times as long as an answer's a lesson's own cell may take. It is known to end, but on a
+# busy machine that may take its time.
+LESSON_PATIENCE = 4
+
+# An output of a cell as nbformat has it: "stream" or "display_data".
+Output = dict[str, Any]
+
+# Why the answers' process no longer answers.
+Stopped = Literal["timeout", "died"]
+
+# What a forked process is for.
+Role = Literal["answers", "tests"]
+
+
+# ------------------------------------------------------------------- from the grader to the zygotes
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one submission's answers may take, in megabytes and seconds."""
+
+    memory_mb: int = 4_000
+    cpu_seconds: int = 300
+    file_mb: int = 64
+    scratch_mb: int = 128
+
+
+@dataclass(frozen=True)
+class Spawn:
+    """Fork a child.
+
+    The message comes with open files: the sockets that the child serves on, then an archive of
+    what it finds in its working directory.
+
+    Attributes:
+        number: what the child is called from now on.
+        role: what it does.
+        isolated: whether it gets its own namespaces, and limits.
+        timeout: seconds that a child for tests waits for the answers.
+        limits: what it may take.
+    """
+
+    number: int
+    role: Role
+    isolated: bool
+    timeout: float
+    limits: Limits
+
+
+@dataclass(frozen=True)
+class End:
+    """Kill a child and everything that it has started."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """The zygote's imports are done."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The child has ended."""
+
+    number: int
+
+
+# -------------------------------------------------------------------- from the grader to the tests
 
 
 @dataclass(frozen=True)
@@ -13,14 +102,303 @@ class ObjectUse:
     Found out with the instructor's own answers, it is what the tests may do with a student's.
 
     Attributes:
-        given_by: the questions that were answered with an object, as ``name``, ``.method`` or
-            ``#`` (any function that an answer returned).
+        given_by: what gave an object when it was called or asked for, by name, see
+            ``names.without_number``.
         comparisons: by class, how its objects are compared, see ``classes.comparison``.
         compared: the classes whose objects the tests compared.
-        refused: whether an object was refused because its question is not in ``given_by``.
+        refused: whether an object was refused because ``given_by`` did not have its origin.
     """
 
     given_by: frozenset[str] = frozenset()
     comparisons: Mapping[str, list[str]] = field(default_factory=dict)
     compared: frozenset[str] = frozenset()
     refused: bool = False
+
+
+@dataclass(frozen=True)
+class LessonCell:
+    """Run a cell of the lesson's own, on both sides."""
+
+    source: str
+
+
+@dataclass(frozen=True)
+class TestCell:
+    """Run a test cell."""
+
+    __test__ = False
+
+    source: str
+
+
+@dataclass(frozen=True)
+class AnswerCell:
+    """Run an answer in its process, and put stand-ins for what it defines among the tests' names.
+
+    Attributes:
+        source: the student's cell.
+        grade_id: its name.
+        defines: the names that the instructor's own answer defines; no others are taken.
+        changes: the lesson's own names whose values the instructor's answer changes in place.
+        imports: the import statements of the instructor's own answer.
+        objects: what the tests may do with objects of the answers; None if that is to be found out.
+    """
+
+    source: str
+    grade_id: str
+    defines: list[str]
+    changes: list[str]
+    imports: str
+    objects: ObjectUse | None
+
+
+@dataclass(frozen=True)
+class CellDone:
+    """What running a cell came to.
+
+    Attributes:
+        outputs: what it displayed.
+        error: the exception that ended it, if one did.
+        value: the ``repr`` of its last expression, if it ended in one that is not None.
+        stopped: why the answers' process no longer answers; None while it does.
+        objects: what has been done with objects of the answers up to now.
+    """
+
+    outputs: list[Output]
+    error: ErrorReport | None
+    value: str | None
+    stopped: Stopped | None
+    objects: ObjectUse
+
+
+# ------------------------------------------------------------------- from the tests to the answers
+
+
+@dataclass(frozen=True)
+class Run:
+    """Run a cell; the reply is ``Ran``.
+
+    Attributes:
+        source: the cell.
+        grade_id: of an answer; None for a cell of the lesson's own.
+    """
+
+    source: str
+    grade_id: str | None = None
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """Say of what kind the values of these names are; the reply is ``Described``."""
+
+    names: list[str]
+
+
+@dataclass(frozen=True)
+class Get:
+    """Give the value of a name; the reply is ``Got``."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """Call a function; the reply is ``Returned``, or ``Iterating`` for ``builtins:iter``.
+
+    Attributes:
+        name: the function's.
+        args: positional arguments.
+        kwargs: those by name.
+        seeds: libraries whose random numbers are to begin anew first, and with which seed.
+    """
+
+    name: str
+    args: list[Any]
+    kwargs: dict[str, Any]
+    seeds: list[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class CalledBack:
+    """What a function that the answers called back has returned."""
+
+    value: Any
+
+
+# ------------------------------------------------------------------- from the answers to the tests
+
+
+@dataclass(frozen=True)
+class FunctionDescription:
+    """What is said of a function, each as far as it is known.
+
+    Attributes:
+        name: its own name.
+        doc: its docstring.
+        parameters: of each the name, the number of its kind (``inspect.Parameter.kind``), and a
+            list of the default value, or an empty one.
+    """
+
+    name: str | None = None
+    doc: str | None = None
+    parameters: list[tuple[str, int, list[Any]]] | None = None
+
+    def signature(self) -> inspect.Signature | None:
+        """How it is called; None if that is not known or makes no sense."""
+        if self.parameters is None:
+            return None
+        try:
+            return inspect.Signature(
+                [
+                    inspect.Parameter(
+                        name,
+                        PARAMETER_KINDS[kind],
+                        default=default[0] if default else inspect.Parameter.empty,
+                    )
+                    for name, kind, default in self.parameters
+                ]
+            )
+        except (ValueError, KeyError):
+            return None
+
+
+PARAMETER_KINDS = {
+    int(kind): kind
+    for kind in (
+        inspect.Parameter.POSITIONAL_ONLY,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        inspect.Parameter.VAR_POSITIONAL,
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+    )
+}
+
+
+@dataclass(frozen=True)
+class Description(FunctionDescription):
+    """What is said of the value of a name.
+
+    Attributes:
+        kind: "missing", "value", "module", "function", "class" or "exception".
+        ancestors: the names of a class of the notebook's own and of those that it comes from; empty
+            for anything else.
+        library_class: ``module:name`` of the first of those that is a library's.
+        comparison: how its objects are compared, see ``classes.comparison``.
+    """
+
+    kind: str = "missing"
+    ancestors: list[str] = field(default_factory=list)
+    library_class: str = ""
+    comparison: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a cell displayed, and the exception that ended it, if one did."""
+
+    outputs: list[Output]
+    error: ErrorReport | None
+
+
+@dataclass(frozen=True)
+class Described:
+    """What is said of the values of names."""
+
+    descriptions: dict[str, Description]
+
+
+@dataclass(frozen=True)
+class Got:
+    """The value of a name, or what is said of a method: that is another object each time."""
+
+    value: Any
+    method: FunctionDescription | None = None
+
+
+@dataclass(frozen=True)
+class Returned:
+    """What a call came to.
+
+    Attributes:
+        value: what it returned.
+        same: the number of the argument that it returned, among those that a call can change; None
+            if it was none of them.
+        changed: the numbers of the arguments that it changed, and what they are now.
+        printed: what it wrote to the standard output.
+    """
+
+    value: Any
+    same: int | None
+    changed: list[tuple[int, Any]]
+    printed: str
+
+
+@dataclass(frozen=True)
+class Iterating:
+    """The number of an iterator, whose values are asked for one by one: some never end."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The exception that ended what was asked for. The tests reply to ``CallBack`` with it too."""
+
+    error: ErrorReport
+
+
+@dataclass(frozen=True)
+class CallBack:
+    """Call a function that a test has lent; the reply is ``CalledBack`` or ``Raised``."""
+
+    number: int
+    args: list[Any]
+    kwargs: dict[str, Any]
+
+
+Control = Spawn | End | Ready | Ended
+Cell = LessonCell | TestCell | AnswerCell
+Request = Run | Kinds | Get | Call
+Reply = Ran | Described | Got | Returned | Iterating | Raised
+Message = Control | Cell | CellDone | Request | CalledBack | Reply | CallBack
+
+# ---------------------------------------------------------------------- messages as dicts and back
+
+# Fields that are dataclasses themselves. Any other field is left alone whatever it holds: what an
+# answer returns may be a dataclass too.
+PARTS: dict[str, type] = {
+    "limits": Limits,
+    "objects": ObjectUse,
+    "error": ErrorReport,
+    "method": FunctionDescription,
+}
+VERBS: dict[str, type] = {
+    kind.__name__: kind
+    for kind in (
+        Spawn, End, LessonCell, TestCell, AnswerCell, CellDone,
+        Run, Kinds, Get, Call, CalledBack, Raised,
+    )
+}  # fmt: skip
+
+
+def write(message: Message) -> dict[str, Any]:
+    """A message as a dict."""
+    fields = dict(vars(message))
+    for name, kind in PARTS.items():
+        if type(fields.get(name)) is kind:
+            fields[name] = dict(vars(fields[name]))
+    if isinstance(message, Described):
+        fields["descriptions"] = {
+            name: dict(vars(each)) for name, each in message.descriptions.items()
+        }
+    return {"verb": type(message).__name__, **fields}
+
+
+def read(body: dict[str, Any]) -> Any:
+    """The message that ``write`` made a dict of, if the process that sent it can be trusted."""
+    fields = dict(body)
+    message = VERBS[fields.pop("verb")]
+    for name, kind in PARTS.items():
+        if type(fields.get(name)) is dict:
+            fields[name] = kind(**fields[name])
+    return message(**fields)

@@ -14,14 +14,20 @@ from IPython.core.interactiveshell import InteractiveShell
 from IPython.utils.capture import capture_output
 from traitlets.config import Config
 
-MAX_TEXT = 100_000
+from autograder.sandbox.inside.channel import MAX_TEXT
 
 
 @dataclass
 class CellRun:
-    """What a cell did. ``outputs`` are nbformat's; ``error`` is the exception, if one ended it."""
+    """What a cell did.
 
-    outputs: list[dict] = field(default_factory=list)
+    Attributes:
+        outputs: what it displayed, as nbformat has it.
+        error: the exception that ended it, if one did.
+        value: the ``repr`` of its last expression, if that is not None.
+    """
+
+    outputs: list[dict[str, Any]] = field(default_factory=list)
     error: BaseException | None = None
     value: str | None = None
 
@@ -50,6 +56,19 @@ class LimitedText(io.TextIOBase):
         return text + (f"\n[{dropped} more characters were dropped.]\n" if dropped > 0 else "")
 
 
+class _QuietShell(InteractiveShell):
+    """Errors are returned, not shown."""
+
+    def showtraceback(self, *_: Any, **__: Any) -> None:
+        """Show nothing."""
+
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Show nothing."""
+
+    def enable_gui(self, *_: Any) -> None:
+        """Do nothing: `%matplotlib inline` asks for it, and there is no window to keep alive."""
+
+
 class Shell:
     """An IPython shell whose output is collected."""
 
@@ -58,12 +77,8 @@ class Shell:
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "nocolor"
-        self.ip = InteractiveShell.instance(config=config)
-        self.ip.showtraceback = lambda *_, **__: None
-        self.ip.showsyntaxerror = lambda *_, **__: None
-        # `%matplotlib inline` asks for it, and there is no window to keep alive.
-        self.ip.enable_gui = lambda *_: None
-        self.names = self.ip.user_ns
+        self.ip: Any = _QuietShell.instance(config=config)
+        self.names: dict[str, Any] = self.ip.user_ns
 
     def run(self, source: str) -> CellRun:
         """Run one cell in the shared namespace."""
@@ -87,10 +102,11 @@ class Shell:
     def code_name(self, source: str) -> str:
         """The file name that tracebacks give to the cell that is run next."""
         transformed = self.ip.transform_cell(source)
-        return self.ip.compile.get_code_name(source, transformed, self.ip.execution_count)
+        name: str = self.ip.compile.get_code_name(source, transformed, self.ip.execution_count)
+        return name
 
 
-def _display(output: Any) -> dict:
+def _display(output: Any) -> dict[str, Any]:
     return {
         "output_type": "display_data",
         "data": dict(output.data),
@@ -100,7 +116,7 @@ def _display(output: Any) -> dict:
 
 def _repr(value: Any) -> str:
     try:
-        # NumPy's own say `np.float64(1.5)`, and as points they are numbers.
+        # NumPy's own repr says `np.float64(1.5)`, and points are numbers.
         return repr(value.item() if isinstance(value, np.number) else value)[:MAX_TEXT]
     except Exception as error:
         return f"<a value whose repr raises {type(error).__name__}>"

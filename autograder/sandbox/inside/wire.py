@@ -2,8 +2,11 @@
 
 Only data passes: plain Python values, arrays (``.npz`` without pickle), Keras models (``.keras`` in
 safe mode), random generators (their state), what an iterator gives, numbers of functions and
-objects that stay where they are (see ``calls``), and, towards the answers, names of functions that
-both sides already have. Nothing that is received is ever unpickled or evaluated.
+objects that stay where they are (see ``lending``), and, towards the answers, names of functions
+that both sides already have. Nothing that is received is ever unpickled or evaluated.
+
+A value becomes JSON, in which ``{"tag": content}`` is anything that JSON does not have, followed by
+the arrays and the models that the JSON refers to by number. CODECS says what becomes of which type.
 """
 
 from __future__ import annotations
@@ -15,7 +18,6 @@ import itertools
 import json
 import random
 import struct
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from decimal import Decimal
 from fractions import Fraction
@@ -25,14 +27,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograder.sandbox.inside.channel import MAX_BYTES
+from autograder.sandbox.inside.codec import PASS, Codec
 from autograder.sandbox.inside.errors import CannotTravelError, advice
-from autograder.sandbox.inside.library_values import (
-    _history,
-    _load_model,
-    _model_bytes,
-    _parts,
-    shared_name,
-)
+from autograder.sandbox.inside.library_values import LIBRARY_CODECS, shared_name
 
 MAX_DEPTH = 50
 MAX_ITEMS = 1_000_000
@@ -69,17 +66,12 @@ def encode(
         CannotTravelError: the value is something else, or too large.
     """
     encoder = _Encoder(names, lend)
-    body = encoder.encode(value, 0)
-    blobs: list[bytes] = []
+    body = encoder.encode(value)
+    arrays = io.BytesIO()
     if encoder.arrays:
-        buffer = io.BytesIO()
-        np.savez(buffer, **{f"a{i}": array for i, array in enumerate(encoder.arrays)})
-        blobs.append(buffer.getvalue())
-    else:
-        blobs.append(b"")
-    blobs += encoder.models
-    head = json.dumps(body).encode()
-    parts = [head, *blobs]
+        numbered: dict[str, Any] = {f"a{i}": array for i, array in enumerate(encoder.arrays)}
+        np.savez(arrays, **numbered)
+    parts = [json.dumps(body).encode(), arrays.getvalue(), *encoder.blobs]
     if sum(map(len, parts)) > MAX_BYTES:
         raise CannotTravelError(
             f"This value has more than {MAX_BYTES / 1e6:.0f} MB: return something smaller."
@@ -98,7 +90,7 @@ def decode(
     Args:
         data: from the other process, which may have written anything.
         lookup: gives the object for a name; without it names are refused.
-        borrow: gives what stands for a "function" or an "object" over there, by what ``lend`` said
+        borrow: gives the stand-in for a "function" or an "object" over there, by what ``lend`` said
             of it; without it they are refused.
 
     Raises:
@@ -113,7 +105,7 @@ def decode(
             parts.append(data[offset : offset + size])
             offset += size
         arrays = np.load(io.BytesIO(parts[1]), allow_pickle=False) if parts[1] else {}
-        return _Decoder(arrays, parts[2:], lookup, borrow).decode(json.loads(parts[0]), 0)
+        return _Decoder(arrays, parts[2:], lookup, borrow).decode(json.loads(parts[0]))
     except CannotTravelError:
         raise
     except Exception as error:
@@ -126,260 +118,213 @@ class _Encoder:
     def __init__(self, names: Mapping[int, str] | None, lend: Lends | None) -> None:
         self.names = names
         self.lend = lend
-        self.arrays: list[np.ndarray] = []
-        self.models: list[bytes] = []
+        self.arrays: list[np.ndarray[Any, Any]] = []
+        self.blobs: list[bytes] = []
         self.items = 0
+        self.depth = -1
 
-    def encode(self, value: Any, depth: int) -> Any:
+    def encode(self, value: Any) -> Any:
+        """A value as JSON has it."""
         self.items += 1
-        if depth > MAX_DEPTH or self.items > MAX_ITEMS:
+        self.depth += 1
+        if self.depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise CannotTravelError("This value is nested too deeply or has too many parts.")
+        try:
+            return self._encode(value)
+        finally:
+            self.depth -= 1
+
+    def _encode(self, value: Any) -> Any:
         kind = type(value)
         if value is None or kind in (bool, float, str) or (kind is int and abs(value) < 1 << 62):
             return value
-        if kind in (list, tuple, set, frozenset):
-            return {kind.__name__: [self.encode(item, depth + 1) for item in value]}
-        if kind is dict:
-            pairs = value.items()
-            return {"dict": [[self.encode(part, depth + 1) for part in pair] for pair in pairs]}
-        if kind in BUILTIN_PARTS:
-            tag, parts = BUILTIN_PARTS[kind]
-            return {tag: parts(value)}
-        if kind in MAPPINGS:
-            return {MAPPINGS[kind]: self.encode(dict(value), depth + 1)}
-        if kind in VIEWS:
-            return {VIEWS[kind]: self.encode(list(value), depth + 1)}
-        if kind in (slice, collections.deque):
-            parts = (
-                list(value) if kind is collections.deque else [value.start, value.stop, value.step]
-            )
-            return {kind.__name__: [self.encode(part, depth + 1) for part in parts]}
-        if kind is np.ndarray or isinstance(value, np.generic):
-            return {"scalar" if isinstance(value, np.generic) else "array": self._array(value)}
-        return self._encode_library(value, depth)
+        for codec in [EXACT[kind]] if kind in EXACT else INEXACT:
+            if codec.exact or codec.fits(value):
+                content = codec.pack(value, self)
+                if content is not PASS:
+                    return {codec.tag: content}
+        what = f"a value of type {kind.__module__}.{kind.__qualname__}"
+        raise CannotTravelError(advice("a function or class" if callable(value) else what))
 
-    def _array(self, value: Any) -> int:
+    def array(self, value: Any) -> int:
+        """The number under which an array travels."""
         array = np.asarray(value)
         if array.dtype.hasobject:
             raise CannotTravelError(
                 "An array of Python objects cannot travel: give it a numeric dtype, or use a list."
             )
         if array.dtype.kind == "V" and array.dtype.names is None:
-            # bfloat16 and its kin are no dtypes of NumPy's own, and float32 holds them exactly.
+            # bfloat16 and its like are not dtypes of NumPy's own, and float32 holds them exactly.
             array = array.astype(np.float32)
         self.arrays.append(array)
         return len(self.arrays) - 1
 
-    def _encode_library(self, value: Any, depth: int) -> Any:
-        if self.names is not None and id(value) in self.names:
-            return {"name": self.names[id(value)]}
-        lent = self.lend.object(value) if self.lend is not None else None
-        if lent is not None:
-            return {"object": lent}
-        if isinstance(value, np.ma.MaskedArray):
-            return {"masked": [self._array(value.data), self._array(np.ma.getmaskarray(value))]}
-        if isinstance(value, np.ndarray):
-            return {"array": self._array(value)}
-        if isinstance(value, np.random.Generator):
-            return {"generator": self.encode(value.bit_generator.state, depth + 1)}
-        if isinstance(value, np.random.RandomState):
-            return {"legacy": self.encode(value.get_state(legacy=False), depth + 1)}
-        if type(value) is random.Random:
-            return {"random": self.encode(value.getstate(), depth + 1)}
-        if isinstance(value, tuple) and hasattr(type(value), "_fields"):
-            fields = [type(value).__name__, list(type(value)._fields)]
-            return {"named": [*fields, self.encode(list(value), depth + 1)]}
-        if isinstance(value, np.dtype):
-            return {"dtype": value.str}
-        pandas = sys.modules.get("pandas")
-        if pandas and isinstance(value, pandas.DataFrame):
-            columns = [self._column(value.iloc[:, i], depth) for i in range(value.shape[1])]
-            labels = [self._labels(axis, depth) for axis in (value.columns, value.index)]
-            return {"frame": [*labels, columns]}
-        if pandas and isinstance(value, pandas.Series):
-            name = self.encode(value.name, depth + 1)
-            return {"series": [name, self._labels(value.index, depth), self._column(value, depth)]}
-        if pandas and isinstance(value, pandas.Index):
-            return {"index": self._labels(value, depth)}
-        if pandas and (value is pandas.NA or value is pandas.NaT):
-            return {"absent": value is pandas.NA}
-        if pandas and isinstance(value, pandas.Timestamp | pandas.Timedelta):
-            return {type(value).__name__.lower(): value.isoformat()}
-        keras, tensorflow = sys.modules.get("keras"), sys.modules.get("tensorflow")
-        if keras and isinstance(value, keras.Model):
-            self.models.append(_model_bytes(value))
-            return {"model": len(self.models) - 1}
-        if keras and isinstance(value, keras.callbacks.History):
-            return {"history": [self.encode(part, depth + 1) for part in _parts(value)]}
-        if keras and isinstance(value, keras.Variable):
-            return {"tensor": self._array(value.numpy())}
-        if tensorflow and isinstance(value, tensorflow.Tensor | tensorflow.Variable):
-            return {"tensor": self._array(value.numpy())}
-        if tensorflow and isinstance(value, tensorflow.dtypes.DType):
-            return {"tfdtype": value.name}
-        name = shared_name(value) if self.names is not None else None
-        if name:
-            return {"name": name}
-        if isinstance(value, Iterator):
-            return {"iterator": self._steps(value, depth)}
-        function = self.lend.function(value) if self.lend is not None else None
-        if function is not None:
-            return {"function": function}
-        lent = self.lend.object(value, any_class=True) if self.lend is not None else None
-        if lent is not None:
-            return {"object": lent}
-        kind = type(value)
-        name = f"a value of type {kind.__module__}.{kind.__qualname__}"
-        raise CannotTravelError(advice("a function or class" if callable(value) else name))
-
-    def _column(self, values: Any, depth: int) -> Any:
-        """A column of a data frame: an array, or a list where it holds text, and the name of a
-        type of pandas's own."""
-        if isinstance(values.dtype, np.dtype) or hasattr(values, "levels"):
-            array = values.to_numpy()
-            parts = [None, array.tolist() if array.dtype.hasobject else array]
-        elif hasattr(values.dtype, "categories"):
-            categories = self._labels(values.dtype.categories, depth)
-            codes = values.cat.codes if hasattr(values, "cat") else values.codes
-            return ["category", [categories, values.dtype.ordered, self._array(np.asarray(codes))]]
-        else:
-            items = values.astype(object).tolist()
-            parts = [str(values.dtype), [None if item is not item else item for item in items]]
-        return [parts[0], self.encode(parts[1], depth + 1)]
-
-    def _labels(self, index: Any, depth: int) -> list:
-        return [self.encode(list(index.names), depth + 1), self._column(index, depth)]
-
-    def _steps(self, iterator: Iterator, depth: int) -> list:
-        """What an iterator gives, and whether that is all."""
-        items = [self.encode(item, depth + 1) for item in itertools.islice(iterator, MAX_STEPS + 1)]
-        return [items[:MAX_STEPS], len(items) <= MAX_STEPS]
+    def blob(self, data: bytes) -> int:
+        """The number under which bytes travel."""
+        self.blobs.append(data)
+        return len(self.blobs) - 1
 
 
 class _Decoder:
     def __init__(
         self,
-        arrays: Mapping[str, np.ndarray],
-        models: list[bytes],
+        arrays: Mapping[str, np.ndarray[Any, Any]],
+        blobs: list[bytes],
         lookup: Callable[[str], Any] | None,
         borrow: Callable[[str, Any], Any] | None,
     ) -> None:
         self.arrays = arrays
-        self.models = models
+        self.blobs = blobs
         self.lookup = lookup
         self.borrow = borrow
         self.items = 0
+        self.depth = -1
 
-    def decode(self, body: Any, depth: int) -> Any:
+    def decode(self, body: Any) -> Any:
+        """The value that JSON was made of."""
         self.items += 1
-        if depth > MAX_DEPTH or self.items > MAX_ITEMS:
+        self.depth += 1
+        if self.depth > MAX_DEPTH or self.items > MAX_ITEMS:
             raise CannotTravelError("The answer gave back a value that is nested too deeply.")
-        if body is None or isinstance(body, bool | int | float | str):
-            return body
-        ((tag, content),) = body.items()
-        if tag in CONTAINERS:
-            return CONTAINERS[tag](self.decode(item, depth + 1) for item in content)
-        if tag == "dict":
-            return {
-                self.decode(key, depth + 1): self.decode(item, depth + 1) for key, item in content
-            }
-        if tag in BUILTINS:
-            return BUILTINS[tag](content)
-        if tag in REBUILT:
-            return REBUILT[tag](self.decode(content, depth + 1))
-        return self._decode_library(tag, content, depth)
+        try:
+            if body is None or isinstance(body, bool | int | float | str):
+                return body
+            ((tag, content),) = body.items()
+            if tag not in BY_TAG:
+                raise _unknown(tag)
+            return BY_TAG[tag].unpack(content, self)
+        finally:
+            self.depth -= 1
 
-    def _decode_library(self, tag: str, content: Any, depth: int) -> Any:
-        if tag == "array":
-            return self.arrays[f"a{int(content)}"]
-        if tag == "scalar":
-            return self.arrays[f"a{int(content)}"][()]
-        if tag == "tensor":
-            import tensorflow as tf
+    def array(self, number: Any) -> np.ndarray[Any, Any]:
+        """The array that travelled under a number."""
+        return self.arrays[f"a{int(number)}"]
 
-            return tf.constant(self.arrays[f"a{int(content)}"])
-        if tag == "model":
-            return _load_model(self.models[int(content)])
-        if tag == "masked":
-            data, mask = (self.arrays[f"a{int(number)}"] for number in content)
-            return np.ma.MaskedArray(data, mask)
-        if tag == "legacy":
-            legacy = np.random.RandomState()
-            legacy.set_state(self.decode(content, depth + 1))
-            return legacy
-        if tag == "random":
-            generator = random.Random()
-            generator.setstate(self.decode(content, depth + 1))
-            return generator
-        if tag == "named":
-            name, fields, values = content
-            return collections.namedtuple(name, fields)(*self.decode(values, depth + 1))
-        if tag == "generator":
-            generator = np.random.default_rng()
-            generator.bit_generator.state = self.decode(content, depth + 1)
-            return generator
-        if tag == "tfdtype":
-            import tensorflow as tf
-
-            return tf.as_dtype(content)
-        if tag == "name" and self.lookup is not None:
-            return self.lookup(content)
-        if tag in ("function", "object") and self.borrow is not None:
-            return self.borrow(tag, content)
-        if tag == "history":
-            return _history(*(self.decode(part, depth + 1) for part in content))
-        if tag in ("frame", "series"):
-            return self._decode_pandas(tag, *content, depth + 1)
-        if tag in ("index", "absent", "timestamp", "timedelta"):
-            return self._decode_small(tag, content, depth + 1)
-        if tag == "iterator":
-            items, is_all = content
-            return _iterator([self.decode(item, depth + 1) for item in items], is_all)
-        raise CannotTravelError(f"The answer gave back something unknown ({tag}).")
-
-    def _decode_pandas(self, tag: str, first: Any, index: list, last: Any, depth: int) -> Any:
-        import pandas
-
-        index = self._decode_labels(index, depth)
-        if tag == "series":
-            values = self._decode_column(last, depth)
-            return pandas.Series(values, index, name=self.decode(first, depth))
-        columns = {i: self._decode_column(column, depth) for i, column in enumerate(last)}
-        frame = pandas.DataFrame(columns, index)
-        frame.columns = self._decode_labels(first, depth)
-        return frame
-
-    def _decode_column(self, column: list, depth: int) -> Any:
-        import pandas
-
-        kind, content = column
-        if kind == "category":
-            categories, is_ordered, codes = content
-            categories = self._decode_labels(categories, depth)
-            codes = self.arrays[f"a{int(codes)}"]
-            return pandas.Categorical.from_codes(codes, categories, bool(is_ordered))
-        values = self.decode(content, depth)
-        return values if kind is None else pandas.array(values, dtype=str(kind))
-
-    def _decode_small(self, tag: str, content: Any, depth: int) -> Any:
-        import pandas
-
-        if tag == "index":
-            return self._decode_labels(content, depth)
-        if tag == "absent":
-            return pandas.NA if content else pandas.NaT
-        return (pandas.Timestamp if tag == "timestamp" else pandas.Timedelta)(str(content))
-
-    def _decode_labels(self, labels: list, depth: int) -> Any:
-        import pandas
-
-        names, values = self.decode(labels[0], depth), self._decode_column(labels[1], depth)
-        if len(names) > 1:
-            return pandas.MultiIndex.from_tuples(values, names=names)
-        return pandas.Index(values, name=names[0])
+    def blob(self, number: Any) -> bytes:
+        """The bytes that travelled under a number."""
+        return self.blobs[int(number)]
 
 
-def _iterator(items: Iterable, is_all: bool) -> Iterator:
+def _unknown(tag: str) -> CannotTravelError:
+    return CannotTravelError(f"The answer gave back something unknown ({tag}).")
+
+
+# ------------------------------------------------------------------------------ what the rows need
+
+
+def _container(kind: type, tag: str, rebuild: Callable[[Iterable[Any]], Any]) -> Codec:
+    """A type that is made of its items again."""
+    return Codec(
+        tag,
+        (kind,),
+        lambda value, encoder: [encoder.encode(item) for item in value],
+        lambda content, decoder: rebuild(decoder.decode(item) for item in content),
+        exact=True,
+    )
+
+
+def _plain(
+    kind: type, tag: str, parts: Callable[[Any], Any], rebuild: Callable[[Any], Any]
+) -> Codec:
+    """A type whose parts JSON has."""
+    return Codec(
+        tag, (kind,), lambda value, _: parts(value), lambda content, _: rebuild(content), exact=True
+    )
+
+
+def _through(
+    kind: type, tag: str, other: Callable[[Any], Any], rebuild: Callable[[Any], Any]
+) -> Codec:
+    """A type that is made of a value of another type, which travels."""
+    return Codec(
+        tag,
+        (kind,),
+        lambda value, encoder: encoder.encode(other(value)),
+        lambda content, decoder: rebuild(decoder.decode(content)),
+        exact=True,
+    )
+
+
+def _pack_dict(value: Any, encoder: _Encoder) -> Any:
+    return [[encoder.encode(key), encoder.encode(item)] for key, item in value.items()]
+
+
+def _unpack_dict(content: Any, decoder: _Decoder) -> Any:
+    return {decoder.decode(key): decoder.decode(item) for key, item in content}
+
+
+def _unpack_random(state: Any) -> random.Random:
+    generator = random.Random()
+    generator.setstate(state)
+    return generator
+
+
+def _pack_known_name(value: Any, encoder: _Encoder) -> Any:
+    return PASS if encoder.names is None else encoder.names.get(id(value), PASS)
+
+
+def _pack_shared_name(value: Any, encoder: _Encoder) -> Any:
+    name = None if encoder.names is None else shared_name(value)
+    return PASS if name is None else str(name)
+
+
+def _unpack_name(content: Any, decoder: _Decoder) -> Any:
+    if decoder.lookup is None:
+        raise _unknown("name")
+    return decoder.lookup(content)
+
+
+def _pack_own_object(value: Any, encoder: _Encoder) -> Any:
+    lent = None if encoder.lend is None else encoder.lend.object(value)
+    return PASS if lent is None else lent
+
+
+def _pack_any_object(value: Any, encoder: _Encoder) -> Any:
+    lent = None if encoder.lend is None else encoder.lend.object(value, any_class=True)
+    return PASS if lent is None else lent
+
+
+def _unpack_object(content: Any, decoder: _Decoder) -> Any:
+    if decoder.borrow is None:
+        raise _unknown("object")
+    return decoder.borrow("object", content)
+
+
+def _pack_function(value: Any, encoder: _Encoder) -> Any:
+    lent = None if encoder.lend is None else encoder.lend.function(value)
+    return PASS if lent is None else lent
+
+
+def _unpack_function(content: Any, decoder: _Decoder) -> Any:
+    if decoder.borrow is None:
+        raise _unknown("function")
+    return decoder.borrow("function", content)
+
+
+def _pack_named(value: Any, encoder: _Encoder) -> Any:
+    kind = type(value)
+    if not hasattr(kind, "_fields"):
+        return PASS
+    return [kind.__name__, list(kind._fields), encoder.encode(list(value))]
+
+
+def _unpack_named(content: Any, decoder: _Decoder) -> Any:
+    name, fields, values = content
+    return collections.namedtuple(name, fields)(*decoder.decode(values))
+
+
+def _pack_iterator(value: Any, encoder: _Encoder) -> Any:
+    """What an iterator gives, and whether that is all."""
+    items = [encoder.encode(item) for item in itertools.islice(value, MAX_STEPS + 1)]
+    return [items[:MAX_STEPS], len(items) <= MAX_STEPS]
+
+
+def _unpack_iterator(content: Any, decoder: _Decoder) -> Any:
+    items, is_all = content
+    return _iterator([decoder.decode(item) for item in items], is_all)
+
+
+def _iterator(items: Iterable[Any], is_all: bool) -> Iterator[Any]:
     yield from items
     if not is_all:
         raise CannotTravelError(
@@ -387,61 +332,96 @@ def _iterator(items: Iterable, is_all: bool) -> Iterator:
         )
 
 
-CONTAINERS: dict[str, Callable] = {
-    "list": list,
-    "tuple": tuple,
-    "set": set,
-    "frozenset": frozenset,
-    "deque": collections.deque,
-    "slice": lambda parts: slice(*parts),
-}
-BUILTINS: dict[str, Callable] = {
-    "bytes": bytes.fromhex,
-    "bytearray": bytearray.fromhex,
-    "complex": lambda parts: complex(*parts),
-    "range": lambda parts: range(*parts),
-    "dtype": np.dtype,
-    # Python reads and writes only so many decimal digits.
-    "int": lambda text: int(text, 16),
-    "ellipsis": lambda _: ...,
-    "fraction": lambda parts: Fraction(*(int(text, 16) for text in parts)),
-    "decimal": Decimal,
-    "path": Path,
-    "date": datetime.date.fromisoformat,
-    "time": datetime.time.fromisoformat,
-    "datetime": datetime.datetime.fromisoformat,
-    "days": lambda parts: datetime.timedelta(*parts),
-}
+# ----------------------------------------------------------------------------------- the codecs
 
-# By type, the tag of a value and what is sent of it.
-BUILTIN_PARTS: dict[type, tuple[str, Callable]] = {
-    bytes: ("bytes", bytes.hex),
-    bytearray: ("bytearray", bytearray.hex),
-    complex: ("complex", lambda value: [value.real, value.imag]),
-    range: ("range", lambda value: [value.start, value.stop, value.step]),
-    int: ("int", hex),
-    type(...): ("ellipsis", lambda _: None),
-    Fraction: ("fraction", lambda value: [hex(value.numerator), hex(value.denominator)]),
-    Decimal: ("decimal", str),
-    type(Path()): ("path", str),
-    datetime.date: ("date", datetime.date.isoformat),
-    datetime.time: ("time", datetime.time.isoformat),
-    datetime.datetime: ("datetime", datetime.datetime.isoformat),
-    datetime.timedelta: ("days", lambda value: [value.days, value.seconds, value.microseconds]),
-}
+# The first row that a value fits is taken.
+CODECS: tuple[Codec, ...] = (
+    # Values of exactly these types, in any order. A subclass does not pass as its base: it may
+    # compare or calculate otherwise.
+    _container(list, "list", list),
+    _container(tuple, "tuple", tuple),
+    _container(set, "set", set),
+    _container(frozenset, "frozenset", frozenset),
+    _container(collections.deque, "deque", collections.deque),
+    Codec("dict", (dict,), _pack_dict, _unpack_dict, exact=True),
+    _plain(bytes, "bytes", bytes.hex, bytes.fromhex),
+    _plain(bytearray, "bytearray", bytearray.hex, bytearray.fromhex),
+    _plain(complex, "complex", lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
+    _plain(range, "range", lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts)),
+    # Large ones only. Python reads and writes only so many decimal digits.
+    _plain(int, "int", hex, lambda text: int(text, 16)),
+    _plain(type(...), "ellipsis", lambda _: None, lambda _: ...),
+    _plain(
+        Fraction,
+        "fraction",
+        lambda value: [hex(value.numerator), hex(value.denominator)],
+        lambda parts: Fraction(*(int(text, 16) for text in parts)),
+    ),
+    _plain(Decimal, "decimal", str, Decimal),
+    _plain(type(Path()), "path", str, Path),
+    _plain(datetime.date, "date", datetime.date.isoformat, datetime.date.fromisoformat),
+    _plain(datetime.time, "time", datetime.time.isoformat, datetime.time.fromisoformat),
+    _plain(
+        datetime.datetime,
+        "datetime",
+        datetime.datetime.isoformat,
+        datetime.datetime.fromisoformat,
+    ),
+    _plain(
+        datetime.timedelta,
+        "days",
+        lambda value: [value.days, value.seconds, value.microseconds],
+        lambda parts: datetime.timedelta(*parts),
+    ),
+    Codec(
+        "slice",
+        (slice,),
+        lambda value, encoder: [encoder.encode(p) for p in (value.start, value.stop, value.step)],
+        lambda content, decoder: slice(*(decoder.decode(part) for part in content)),
+        exact=True,
+    ),
+    _through(collections.Counter, "Counter", dict, collections.Counter),
+    _through(collections.OrderedDict, "OrderedDict", dict, collections.OrderedDict),
+    # What makes a missing value stays where it is.
+    _through(
+        collections.defaultdict,
+        "defaultdict",
+        dict,
+        lambda pairs: collections.defaultdict(None, pairs),
+    ),
+    _through(type({}.keys()), "keys", list, lambda items: dict.fromkeys(items).keys()),
+    _through(type({}.values()), "values", list, lambda items: dict(enumerate(items)).values()),
+    _through(type({}.items()), "items", list, lambda items: dict(items).items()),
+    _through(random.Random, "random", random.Random.getstate, _unpack_random),
+    Codec(
+        "array",
+        (np.ndarray,),
+        lambda value, encoder: encoder.array(value),
+        lambda content, decoder: decoder.array(content),
+        exact=True,
+    ),
+    # From here on a subclass counts too, and the order matters.
+    Codec(
+        "scalar",
+        (np.generic,),
+        lambda value, encoder: encoder.array(value),
+        lambda content, decoder: decoder.array(content)[()],
+    ),
+    # What the other side has under a name is not described to it.
+    Codec("name", (object,), _pack_known_name, _unpack_name),
+    # An object of the notebook's own class stays, even if it is a library's value too.
+    Codec("object", (object,), _pack_own_object, _unpack_object),
+    Codec("named", (tuple,), _pack_named, _unpack_named),
+    *LIBRARY_CODECS,
+    # A library's function is not lent but named, and an iterator or a function is lent as such
+    # before it counts as just an object.
+    Codec("name", (object,), _pack_shared_name, _unpack_name),
+    Codec("iterator", (Iterator,), _pack_iterator, _unpack_iterator),
+    Codec("function", (object,), _pack_function, _unpack_function),
+    Codec("object", (object,), _pack_any_object, _unpack_object),
+)
+EXACT = {kind: codec for codec in CODECS if codec.exact for kind in codec.types}
+INEXACT = tuple(codec for codec in CODECS if not codec.exact)
 
-# Dictionaries of the library's own. What makes a missing value stays where it is.
-MAPPINGS = {
-    collections.Counter: "Counter",
-    collections.OrderedDict: "OrderedDict",
-    collections.defaultdict: "defaultdict",
-}
-VIEWS = {type({}.keys()): "keys", type({}.values()): "values", type({}.items()): "items"}
-REBUILT: dict[str, Callable] = {
-    "Counter": collections.Counter,
-    "OrderedDict": collections.OrderedDict,
-    "defaultdict": lambda pairs: collections.defaultdict(None, pairs),
-    "keys": lambda items: dict.fromkeys(items).keys(),
-    "values": lambda items: dict(enumerate(items)).values(),
-    "items": lambda items: dict(items).items(),
-}
+# Rows of the same tag unpack alike.
+BY_TAG = {codec.tag: codec for codec in CODECS}

@@ -7,6 +7,7 @@ operation, so nothing but imports happens here.
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import json
 import os
@@ -19,12 +20,16 @@ from pathlib import Path
 
 from autograder.sandbox.inside import confine
 from autograder.sandbox.inside.channel import Channel
+from autograder.sandbox.inside.confine import SCRATCH
+from autograder.sandbox.inside.protocol import End, Ended, Ready, Spawn, read, write
 from course.forking import PR_SET_PDEATHSIG, PRELOAD, hide_memory, prctl, preload, share_memory
 
-SIDES = ("autograder.sandbox.inside.answers_side", "autograder.sandbox.inside.tests_side")
-
-# Where a sandbox may write. Not /tmp, which may hold the course itself.
-SCRATCH = "/scratch"
+# By role, the module whose ``serve`` a child runs. They are named, not imported: `preload` imports
+# them when it imports everything, and says which of them cannot be.
+SIDES = {
+    "answers": "autograder.sandbox.inside.answers_side",
+    "tests": "autograder.sandbox.inside.tests_side",
+}
 
 
 def main() -> None:
@@ -33,60 +38,61 @@ def main() -> None:
     parser.add_argument("--control", type=int, required=True, help="file descriptor")
     options = parser.parse_args()
     control = socket.socket(fileno=options.control)
-    preload((*PRELOAD, *SIDES))
+    preload((*PRELOAD, *SIDES.values()))
     share_memory()
     if sys.platform == "linux":
         hide_memory()
-    control.send(json.dumps({"ready": os.getpid()}).encode())
+    control.send(json.dumps(write(Ready())).encode())
     children: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 4)
         if not message:
             break
-        request = json.loads(message)
-        if request["do"] == "spawn":
-            number = _spawn(request, descriptors, control)
-            children[request["id"]] = number
-        elif request["do"] == "end":
-            _end(children.pop(request["id"], None))
-            control.send(json.dumps({"ended": request["id"]}).encode())
+        match read(json.loads(message)):
+            case Spawn() as request:
+                children[request.number] = _spawn(request, descriptors, control)
+            case End(number):
+                _end(children.pop(number, None))
+                control.send(json.dumps(write(Ended(number))).encode())
         for descriptor in descriptors:
             os.close(descriptor)
-    for number in children.values():
-        _end(number)
+    for child in children.values():
+        _end(child)
 
 
-def _end(number: int | None) -> None:
-    if number is None:
+def _end(child: int | None) -> None:
+    # Not with psutil: the child has to be waited for here, and it is known by the number that
+    # `fork` gave, which no other process can get before that.
+    if child is None:
         return
     try:
-        os.kill(number, signal.SIGKILL)
-        os.waitpid(number, 0)
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
     except (ProcessLookupError, ChildProcessError):
         pass
 
 
-def _spawn(request: dict, descriptors: list[int], control: socket.socket) -> int:
-    number = os.fork()
-    if number:
-        return number
+def _spawn(request: Spawn, descriptors: list[int], control: socket.socket) -> int:
+    child = os.fork()
+    if child:
+        return child
     status = 1
     try:
         control.close()
         _child(request, descriptors)
         status = 0
     except BaseException as error:
-        print(f"{request['role']}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
+        print(f"{request.role}: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
     finally:
         os._exit(status)
 
 
-def _child(request: dict, descriptors: list[int]) -> None:
+def _child(request: Spawn, descriptors: list[int]) -> None:
     if sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    limits = request["limits"]
-    if request["confine"]:
+    limits = request.limits
+    if request.isolated:
         confine.enter_namespaces()
         first = os.fork()
         if first:
@@ -96,23 +102,16 @@ def _child(request: dict, descriptors: list[int]) -> None:
             os.waitpid(first, 0)
             return
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        confine.limit_resources(limits["memory_mb"], limits["cpu_seconds"], limits["file_mb"])
-        confine.private_files(SCRATCH, limits["scratch_mb"])
+        confine.limit_resources(limits.memory_mb, limits.cpu_seconds, limits.file_mb)
+        confine.private_files(SCRATCH, limits.scratch_mb)
     # The last descriptor is an archive of the assignment's files.
-    _enter_work_folder(descriptors.pop(), private=request["confine"])
-    if request["confine"]:
+    _enter_work_folder(descriptors.pop(), private=request.isolated)
+    if request.isolated:
         hide_memory()
         confine.drop_privileges()
     _silence()
     channels = [Channel(socket.socket(fileno=descriptor)) for descriptor in descriptors]
-    if request["role"] == "answers":
-        from autograder.sandbox.inside.answers_side import serve
-
-        serve(channels[0])
-    else:
-        from autograder.sandbox.inside.tests_side import serve
-
-        serve(channels[0], channels[1], request["timeout"])
+    importlib.import_module(SIDES[request.role]).serve(channels, request.timeout)
 
 
 def _enter_work_folder(archive: int, private: bool) -> None:
@@ -120,14 +119,17 @@ def _enter_work_folder(archive: int, private: bool) -> None:
         work = Path(SCRATCH, "work")
         work.mkdir()
     else:
-        # Without a sandbox nothing takes it away again but the machine's own cleaning of /tmp.
+        # Without a sandbox only the machine's own cleaning of /tmp takes it away again.
         work = Path(tempfile.mkdtemp(prefix="work-"))
     # Children share the descriptor's position, so each reads from the beginning by itself.
     data = os.pread(archive, os.fstat(archive).st_size, 0)
     os.close(archive)
     with tarfile.open(fileobj=io.BytesIO(data)) as files:
         # Python 3.11 has filters from 3.11.4 on, and Debian 12 has 3.11.2. The archive is our own.
-        files.extractall(work, **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
+        if hasattr(tarfile, "data_filter"):
+            files.extractall(work, filter="data")
+        else:
+            files.extractall(work)
     os.chdir(work)
     sys.path.insert(0, str(work))
     os.environ["IPYTHONDIR"] = str(work.parent / "ipython")
