@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat import NotebookNode
+from nbgrader import utils
 
 from autograder.gates.finding import Finding
 from autograder.grading.expected_objects import known_objects
@@ -29,6 +30,7 @@ from autograder.sandbox.inside.classes import IDENTITY
 from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.isolation import isolation_problem
 from autograder.sandbox.workplace import Workplace, shared_workplace
+from course.cells import grade_id
 
 # An author's own cells are known to end, also on a busy machine.
 CELL_TIMEOUT = 120
@@ -138,13 +140,30 @@ def plan(
         kinds: which kinds of variants of the lessons.
     """
     planned = [
-        Work(variant, instructor, b"")
+        Work(variant, _to_run(instructor, variant), b"")
         for lesson in lessons
         for instructor in [make_instructor_notebook(lesson)]
         for variant in variants(lesson)
         if variant.kind in kinds
     ]
     return planned + [each for folder in own for each in _plain_work(folder)]
+
+
+def _to_run(instructor: NotebookNode, variant: Variant) -> NotebookNode:
+    """As much of the notebook as a variant needs.
+
+    A mistake or another right answer changes one exercise, whose tests run. That an exercise's
+    answer leaves the tests of others alone is seen once, with its first mistake.
+    """
+    first_mistake = variant.kind == MISCONCEPTION and variant.number == 1
+    if not variant.exercise or first_mistake:
+        return instructor
+    cells = [
+        cell
+        for cell in instructor.cells
+        if not utils.is_grade(cell) or grade_id(cell) in variant.tests
+    ]
+    return nbformat.from_dict(dict(instructor) | {"cells": cells})
 
 
 def _plain_work(folder: Path) -> Iterator[Work]:
