@@ -344,11 +344,12 @@ def report(
     from autograder.classroom.assignment import Assignment
     from autograder.classroom.folders import ClassFolder
     from autograder.classroom.report import make_report
+    from autograder.classroom.submissions import given_answers
 
     root = course_root()
     graded = Assignment(root, Path(assignment).name)
     folder = ClassFolder(root, class_folder)
-    answers = folder.answers(graded.name, graded.released)
+    answers = given_answers(graded, folder)
     page = make_report(folder.results(graded.name), graded.exercises(), answers)
     path = folder.report(graded.name)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,10 +16,10 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.gates.finding import Finding
-from autograder.grading.expected_objects import known_objects
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.known_mistakes import Signatures, signature
 from autograder.grading.rebuild import references, stubs
+from autograder.grading.run import known_objects
 from autograder.grading.status import Status
 from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION, Answers
 from autograder.notebooks.files import archive

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 
 from autograder.classroom.results import Result, load
 from autograder.errors import CourseError
-from autograder.grading.reading_process import shared_reading_process
-from autograder.grading.released import ReleasedNotebook
 from autograder.nbgrader_course.settings import class_dir
 
 
@@ -85,27 +82,3 @@ class ClassFolder:
         """What has been graded so far, with the present tests or earlier ones."""
         paths = sorted((self.path / "results" / assignment).glob("*.json"))
         return [result for path in paths if (result := load(path)) is not None]
-
-    def answers(
-        self, assignment: str, notebooks: Mapping[str, ReleasedNotebook]
-    ) -> dict[str, dict[str, str]]:
-        """The text of each answer that is not blank, by student and exercise.
-
-        Args:
-            assignment: its name.
-            notebooks: what students were given, by name.
-
-        Raises:
-            CourseError: there are no submissions.
-        """
-        answers: dict[str, dict[str, str]] = {}
-        for student in self.students(assignment):
-            given = answers.setdefault(student, {})
-            folder = self.submission(student, assignment)
-            for name, notebook in notebooks.items():
-                blank = notebook.stubs
-                intake = shared_reading_process().read(folder, notebook, notebooks.keys() - {name})
-                for exercise, text in intake.answers.items():
-                    if text.strip() != blank[exercise].strip():
-                        given[exercise] = text
-        return answers

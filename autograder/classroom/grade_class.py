@@ -12,13 +12,13 @@ from autograder.classroom.assignment import Assignment
 from autograder.classroom.folders import ClassFolder
 from autograder.classroom.gradebook import Gradebook
 from autograder.classroom.results import Result, failed, load
+from autograder.classroom.submissions import read_intakes
 from autograder.classroom.workers import Pool
 from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
+from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.known_mistakes import Signatures
-from autograder.grading.read_submission import Intake
-from autograder.grading.reading_process import shared_reading_process
 
 # Submissions that wait in the pool's queue, for each one that is being graded. More would fill a
 # scheduler's memory, fewer would leave workers idle.
@@ -46,11 +46,8 @@ def read_task(
         assignment_key: see ``Assignment.key``.
     """
     digest = hashlib.sha256(assignment_key.encode())
-    intakes = {}
-    submission = folder.submission(student, assignment.name)
-    for name, notebook in assignment.released.items():
-        siblings = assignment.released.keys() - {name}
-        intake = intakes[name] = shared_reading_process().read(submission, notebook, siblings)
+    intakes = read_intakes(assignment, folder, student)
+    for name, intake in intakes.items():
         answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
         said = intake.status, intake.message, intake.notes
         digest.update(repr((name, answers, elsewhere, said)).encode())

@@ -16,9 +16,17 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import utils
 
-from autograder.grading.expected_objects import known_objects, objects_in_tests
 from autograder.grading.rebuild import references, stubs
-from autograder.grading.run import LOST, NOWHERE, NotebookRun, Reference, Stop, run_notebook
+from autograder.grading.run import (
+    LOST,
+    NOWHERE,
+    NotebookRun,
+    Reference,
+    Stop,
+    known_objects,
+    objects_in_tests,
+    run_notebook,
+)
 from autograder.grading.score import CellScore, error_message, no_points, score_cell
 from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import Answers, groups

@@ -14,9 +14,10 @@ from nbformat import NotebookNode
 from autograder.errors import CourseError
 from autograder.grading.conditions import environment_key
 from autograder.grading.grade_notebook import Examination, examine
+from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.known_mistakes import Signatures, recognise
-from autograder.grading.read_submission import Intake, utf8
+from autograder.grading.read_submission import utf8
 from autograder.grading.rebuild import rebuild
 from autograder.grading.score import no_points
 from autograder.grading.status import CELL_TIMEOUT

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from autograder.grading.conditions import Conditions
+from autograder.grading.intake import Intake
 from autograder.grading.known_mistakes import Signatures
-from autograder.grading.read_submission import Intake
 
 
 @dataclass(frozen=True)

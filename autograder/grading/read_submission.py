@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Set
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,10 +17,10 @@ import nbformat
 from nbgrader.utils import parse_utc
 
 from autograder.grading.find_notebook import is_named_after, notebooks_in, what_lies_there
+from autograder.grading.intake import Intake
 from autograder.grading.match_answers import Matched, SubmittedCell, match_answers
 from autograder.grading.released import ReleasedNotebook
 from autograder.grading.status import Status
-from autograder.notebooks.cells import Answers
 
 # A notebook with its figures has a few megabytes. What is larger was not written by hand.
 MAX_BYTES = 50_000_000
@@ -29,27 +28,6 @@ MAX_BYTES = 50_000_000
 MAX_TEXT, MAX_LINES, MAX_CELLS = 2_000_000, 50_000, 50_000
 # Copies of a notebook that are looked into, the newest first.
 MAX_COPIES = 5
-
-
-@dataclass
-class Intake:
-    """What a submitted notebook holds. ``status`` is None where its answers could be read.
-
-    Attributes:
-        answers: their text by ``grade_id``.
-        elsewhere: names that the student defines in cells that grading does not run.
-        status: the state of a submission that cannot be graded.
-        message: why it cannot be.
-        notes: what student and instructor should know of one that can be, in sentences.
-        file: the file that was read, below the student's folder.
-    """
-
-    answers: Answers = field(default_factory=dict)
-    elsewhere: set[str] = field(default_factory=set)
-    status: Status | None = None
-    message: str = ""
-    notes: list[str] = field(default_factory=list)
-    file: str = ""
 
 
 class _Refused(Exception):

@@ -19,7 +19,8 @@ from types import TracebackType
 
 import psutil
 
-from autograder.grading.read_submission import Intake, read_answers
+from autograder.grading.intake import Intake
+from autograder.grading.read_submission import read_answers
 from autograder.grading.released import ReleasedNotebook
 from autograder.grading.status import Status
 

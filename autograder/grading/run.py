@@ -1,7 +1,11 @@
-"""One pass over a rebuilt notebook: cells go to the process of the tests, outputs come back."""
+"""One pass over a rebuilt notebook: cells go to the process of the tests, outputs come back.
+
+A pass with the instructor's own answers finds out which objects the tests may get from answers.
+"""
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
@@ -12,8 +16,8 @@ from nbformat.v4 import new_output
 from nbgrader import utils
 
 from autograder.grading.names import changed_names, import_statements
-from autograder.grading.rebuild import rebuild
-from autograder.grading.status import Status
+from autograder.grading.rebuild import rebuild, references
+from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import Answers, is_answer
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.errors import CannotTravelError
@@ -157,3 +161,45 @@ class NotebookRun:
             imports=imports,
             objects=self.right.objects,
         )
+
+
+def objects_in_tests(
+    instructor: NotebookNode, workplace: Workplace, files: bytes = b"", timeout: int = CELL_TIMEOUT
+) -> ObjectUse | None:
+    """What gives the tests objects, when the answers are the instructor's own, and how those are
+    compared.
+
+    With another's answers nothing else may give objects: one could agree with whatever it is
+    compared with.
+
+    Args:
+        instructor: the instructor notebook.
+        workplace: where to run it, once.
+        files: a tar archive of what the assignment's notebook may read or import.
+        timeout: seconds for one cell; more are given, since much hangs on this run.
+
+    Returns:
+        None if the processes that grade were ended: then nothing has been found out.
+    """
+    with workplace.found_out(_key(instructor, files)) as found:
+        if not found:
+            right = references(instructor)
+            unknown, patient = Reference(right, None), LESSON_PATIENCE * timeout
+            run, stop = run_notebook(instructor, right, unknown, set(), workplace, files, patient)
+            if stop is not None and stop.status == Status.ERROR:
+                return None
+            found.append(run.objects)
+        return found[0]
+
+
+def known_objects(
+    instructor: NotebookNode, workplace: Workplace, files: bytes = b""
+) -> ObjectUse | None:
+    """What ``objects_in_tests`` has found out; None where nobody had to ask it yet."""
+    with workplace.found_out(_key(instructor, files)) as found:
+        return found[0] if found else None
+
+
+def _key(instructor: NotebookNode, files: bytes) -> str:
+    code = "\0".join(cell.source for cell in instructor.cells if cell.cell_type == "code")
+    return hashlib.sha256(code.encode() + files).hexdigest()

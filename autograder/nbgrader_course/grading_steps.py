@@ -20,7 +20,8 @@ from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
 from autograder.grading.grade_submission import mark
-from autograder.grading.read_submission import Intake, read_timestamp
+from autograder.grading.intake import Intake
+from autograder.grading.read_submission import read_timestamp
 from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
 from autograder.grading.released import released

@@ -5,7 +5,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
-from autograder.grading import expected_objects
+from autograder.grading import run
 from autograder.grading.grade_notebook import examine
 from autograder.grading.rebuild import rebuild
 from autograder.grading.run import LOST, NotebookRun
@@ -278,7 +278,7 @@ def test_an_assignment_that_could_not_be_tried_is_nobodys_fault(grade, monkeypat
     answer, test = "class Box:\n    size = 1", "assert Box().size == 1"
     with monkeypatch.context() as patch:
         # What tries the instructor's own answers; the student's run as they always do.
-        patch.setattr(expected_objects, "run_notebook", lost)
+        patch.setattr(run, "run_notebook", lost)
         status, score, _ = grade(answer, answer, test)
         assert (status, score) == ("error", 0)
     assert grade(answer, answer, test) == ("graded", 1, "")
