@@ -1,6 +1,6 @@
 """A pytest plugin beside nbval: writes what happened to each cell as JSON lines.
 
-It also holds a locked cell to the result that the released lesson states, which stands in the
+It also holds a locked cell to the result that the released lesson states, which is in the
 cell's metadata because a lesson is released without outputs; leaves stderr out of every comparison,
 since it differs between machines; holds tables of ``course.results`` to their names and ranges, and
 each value to its range; and notices at once when the kernel has died.

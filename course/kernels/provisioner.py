@@ -28,7 +28,7 @@ class ForkProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start a kernel with a command, which must be ``python -m ipykernel_launcher ...``."""
         wanted = LocalProvisioner._scrub_kwargs(kwargs)
-        problem, process = await asyncio.to_thread(_fork, cmd, wanted)
+        problem, process = await asyncio.to_thread(try_fork, cmd, wanted)
         if process is None:
             self.log.warning("This kernel starts without the fast start: %s.", problem)
             return await super().launch_kernel(cmd, **kwargs)
@@ -56,7 +56,7 @@ class ForkProvisioner(LocalProvisioner):
         return self.process is not None and not isinstance(self.process, subprocess.Popen)
 
 
-def _fork(cmd: list[str], wanted: dict[str, Any]) -> tuple[str, Any]:
+def try_fork(cmd: list[str], wanted: dict[str, Any]) -> tuple[str, Any]:
     """Why there is no forked kernel, and the kernel if there is one."""
     from course.kernels import unsupported
 

@@ -40,6 +40,11 @@ def test_every_row_that_is_not_ok_says_what_to_do(monkeypatch):
         assert (row.state == OK) == (row.remedy == ""), row
 
 
+def look(name: str) -> Row:
+    """What one of the checks finds."""
+    return doctor.CHECKS[name](name)
+
+
 def test_a_check_that_breaks_is_a_row(monkeypatch):
     def broken(name):
         raise RuntimeError("no such thing\nand more")
@@ -54,7 +59,7 @@ def test_versions_other_than_the_locks_are_named(monkeypatch, tmp_path):
     lock = "numpy==0.1 \\\n    --hash=sha256:0\nKeras==99.0 ; sys_platform == 'linux'\n"
     (tmp_path / "requirements.lock").write_text(lock)
     monkeypatch.chdir(tmp_path)
-    row = doctor._packages("packages")
+    row = look("packages")
     assert row.state == WARNING
     assert "(lock: 0.1)" in row.remedy
     assert "(lock: 99.0)" in row.remedy
@@ -62,28 +67,28 @@ def test_versions_other_than_the_locks_are_named(monkeypatch, tmp_path):
 
 def test_a_missing_package_is_an_error(monkeypatch):
     monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "no-such-package"))
-    row = doctor._packages("packages")
+    row = look("packages")
     assert row.state == ERROR
     assert "no-such-package" in row.remedy
 
 
 def test_a_full_disk_and_little_memory(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e8))
-    assert doctor._machine("machine").state == ERROR
+    assert look("machine").state == ERROR
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e11))
     monkeypatch.setattr(doctor.os, "sysconf", lambda name: 30_000)
-    assert doctor._machine("machine").state == WARNING
+    assert look("machine").state == WARNING
 
 
 def test_a_data_folder_that_cannot_be_written(monkeypatch, tmp_path):
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path / "data"))
     (tmp_path / "data" / "digits").mkdir(parents=True)
     (tmp_path / "data" / "digits" / "file").write_bytes(b"0" * 2_000_000)
-    row = doctor._datasets("datasets")
+    row = look("datasets")
     assert row.state == OK
     assert "digits (2 MB)" in row.found
     monkeypatch.setattr(doctor.os, "access", lambda path, mode: False)
-    assert doctor._datasets("datasets").state == ERROR
+    assert look("datasets").state == ERROR
 
 
 def test_isolation(monkeypatch):
@@ -91,15 +96,15 @@ def test_isolation(monkeypatch):
     monkeypatch.setattr(doctor.sys, "platform", "linux")
     monkeypatch.setattr(doctor.shutil, "which", which.get)
     run(monkeypatch, bwrap=(0, "bubblewrap 0.8.0"))
-    assert doctor._isolation("isolation").found == "bubblewrap 0.8.0 isolates processes"
+    assert look("isolation").found == "bubblewrap 0.8.0 isolates processes"
     run(monkeypatch, bwrap=(1, "No permissions to create a new namespace"))
-    row = doctor._isolation("isolation")
+    row = look("isolation")
     assert row.state == WARNING
     assert "No permissions" in row.found
     which.clear()
-    assert "apt install bubblewrap" in doctor._isolation("isolation").remedy
+    assert "apt install bubblewrap" in look("isolation").remedy
     monkeypatch.setattr(doctor.sys, "platform", "darwin")
-    assert "Linux" in doctor._isolation("isolation").remedy
+    assert "Linux" in look("isolation").remedy
 
 
 def test_extensions_that_are_off(monkeypatch):
@@ -107,29 +112,29 @@ def test_extensions_that_are_off(monkeypatch):
     lab = f"\n        {doctor.LAB_EXTENSION} v0.9.6 enabled OK\n"
     run(monkeypatch, python=(0, on + lab))
     monkeypatch.setattr(doctor.sys, "executable", "/somewhere/python")
-    assert doctor._extensions("extensions").state == OK
+    assert look("extensions").state == OK
     run(monkeypatch, python=(0, on.replace("enabled", "disabled") + lab))
-    assert "nbgrader.server_extensions.formgrader" in doctor._extensions("extensions").found
+    assert "nbgrader.server_extensions.formgrader" in look("extensions").found
     run(monkeypatch, python=(0, on))
-    assert doctor.LAB_EXTENSION in doctor._extensions("extensions").found
+    assert doctor.LAB_EXTENSION in look("extensions").found
 
 
 def test_a_gpu_that_tensorflow_does_not_see(monkeypatch):
     monkeypatch.setattr("course.precision.find_device", lambda: Device("CPU", "CPU"))
     monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    assert doctor._device("device").state == WARNING
+    assert look("device").state == WARNING
     monkeypatch.setattr("course.precision.find_device", lambda: Device("GPU", "H200", (9, 0)))
-    assert doctor._device("device").found == "H200 (compute capability 9.0)"
+    assert look("device").found == "H200 (compute capability 9.0)"
 
 
 def test_the_kernel_belongs_to_this_environment():
-    row = doctor._kernel("kernel")
+    row = look("kernel")
     assert row.state == OK, row
 
 
 def test_a_kernel_of_another_environment(monkeypatch, tmp_path):
     monkeypatch.setattr(doctor.sys, "prefix", str(tmp_path))
-    row = doctor._kernel("kernel")
+    row = look("kernel")
     assert row.state == ERROR
     assert "not this environment" in row.found
     assert "ipykernel install" in row.remedy
@@ -142,7 +147,7 @@ def test_no_kernel(monkeypatch):
         raise NoSuchKernel(name)
 
     monkeypatch.setattr(KernelSpecManager, "get_kernel_spec", refuse)
-    assert doctor._kernel("kernel").found == "no kernel python3"
+    assert look("kernel").found == "no kernel python3"
 
 
 @pytest.mark.parametrize(("state", "code"), [(OK, 0), (WARNING, 0), (ERROR, 1)])

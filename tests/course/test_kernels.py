@@ -188,7 +188,7 @@ def test_the_fingerprint_sees_edits_and_installations(monkeypatch, tmp_path):
 )
 @needs_forking
 def test_what_needs_an_ordinary_start(command, options, reason):
-    problem, process = provisioner._fork(command, options)
+    problem, process = provisioner.try_fork(command, options)
     assert process is None
     assert reason in problem
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
+from tqdm import tqdm
 
 import course
 from course import models, training
@@ -100,12 +103,26 @@ class _Unscaled(keras.optimizers.LossScaleOptimizer):
         super().__init__(inner, initial_scale=1.0)
 
 
-def test_progress_shows_epochs_on_stderr_and_leaves_stdout_alone(capsys):
+def record_bars(monkeypatch) -> list[tqdm]:
+    """The bars that are drawn from now on."""
+    bars: list[tqdm] = []
+
+    def drawn(**options):
+        assert options["file"] is sys.stderr
+        bars.append(tqdm(**options))
+        return bars[-1]
+
+    monkeypatch.setattr("tqdm.tqdm", drawn)
+    return bars
+
+
+def test_progress_shows_epochs_on_stderr_and_leaves_stdout_alone(capsys, monkeypatch):
+    bars = record_bars(monkeypatch)
     x, y = slope_data()
     model = models.mlp((1,), 1, hidden=(4,))
     model.compile(optimizer="sgd", loss="mse")
-    bar = training.Progress("Learning a slope")
-    model.fit(x, y, epochs=3, verbose=0, callbacks=[bar])
+    model.fit(x, y, epochs=3, verbose=0, callbacks=[training.Progress("Learning a slope")])
     assert capsys.readouterr().out == ""
-    assert bar._bar.n == 3
-    assert "loss" in bar._bar.postfix
+    (drawn,) = bars
+    assert drawn.n == 3
+    assert "loss" in drawn.postfix

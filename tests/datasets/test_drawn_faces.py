@@ -74,7 +74,7 @@ def test_no_face_is_in_two_splits(splits):
 
 
 def test_the_same_face_every_time_and_a_smile_changes_the_mouth_only():
-    faces = [module._face(np.random.default_rng([module.SEED, 3]), "darker") for _ in range(2)]
+    faces = [module.make_face(np.random.default_rng([module.SEED, 3]), "darker") for _ in range(2)]
     one, two = (module.draw_face(face, smile=True) for face in faces)
     np.testing.assert_array_equal(one, two)
     changed = (one != module.draw_face(faces[0], smile=False)).any(axis=-1)

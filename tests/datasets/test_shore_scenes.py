@@ -123,7 +123,7 @@ def test_boxes_hold_the_things_and_nothing_is_hidden(splits):
 
 def test_boat_and_tent_are_different_shapes_of_like_size():
     center = np.array([16.0, 16.0])
-    shapes = {name: module._shape(name, center, 6.5) for name in module.THINGS}
+    shapes = {name: module.draw_shape(name, center, 6.5) for name in module.THINGS}
     sizes = {name: int(shape.sum()) for name, shape in shapes.items()}
     assert 0.7 < sizes["boat"] / sizes["tent"] < 1.3
     assert (shapes["boat"] != shapes["tent"]).sum() > 10

@@ -40,7 +40,7 @@ def _oval(x: float, y: float, wide: float, tall: float) -> np.ndarray:
 
 
 def draw_face(face: dict[str, Any], smile: bool) -> np.ndarray:
-    """A face in even light: (16, 16, 3) float64 from 0 to 255, from what ``_face`` returns."""
+    """A face in even light: (16, 16, 3) float64 from 0 to 255, from what ``make_face`` returns."""
     x, y, wide, tall = face["x"], face["y"], face["wide"], face["tall"]
     picture = np.empty((*_X.shape, 3))
     picture[:] = face["background"]
@@ -79,7 +79,7 @@ def draw_face(face: dict[str, Any], smile: bool) -> np.ndarray:
     return picture.reshape(SIZE, _FINE, SIZE, _FINE, 3).mean(axis=(1, 3))
 
 
-def _face(rng: np.random.Generator, group: str) -> dict[str, Any]:
+def make_face(rng: np.random.Generator, group: str) -> dict[str, Any]:
     """The attributes of one face; only the tone depends on the group."""
     hair, shade = int(rng.integers(len(HAIR))), rng.uniform(25, 170)
     kind = HAIR[hair]
@@ -113,7 +113,7 @@ def make_example(number: int, group: int) -> Example:
         group: 0 for a darker face, 1 for a lighter one.
     """
     rng = np.random.default_rng([SEED, number])
-    face = _face(rng, GROUPS[group])
+    face = make_face(rng, GROUPS[group])
     lamp = face["light"] * rng.uniform(0.85, 1.15, 3)
     noise = rng.normal(0, NOISE, (SIZE, SIZE, 3))
     return {

@@ -78,7 +78,7 @@ def _is_inside(thing: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     return sail | hull
 
 
-def _shape(thing: str, center: np.ndarray, radius: float) -> np.ndarray:
+def draw_shape(thing: str, center: np.ndarray, radius: float) -> np.ndarray:
     """The pixels of a thing, bool (32, 32); ``center`` is (y, x) in pixels."""
     fine = (np.arange(SIZE * _FINE) + 0.5) / _FINE
     v, u = (fine - center[0])[:, None] / radius, (fine - center[1])[None, :] / radius
@@ -155,7 +155,7 @@ def scene(number: int, split: str) -> Example:
     mask = np.zeros((SIZE, SIZE, 1), np.uint8)
     boxes = np.zeros((2, 4), np.float32)
     for index, (color, thing) in enumerate(things):
-        shape = _shape(thing, centers[index], radii[index])
+        shape = draw_shape(thing, centers[index], radii[index])
         grain = 4 * rng.normal(size=(SIZE, SIZE, 3))
         image = np.where(shape[..., None], np.array(COLORS[color]) + tints[index] + grain, image)
         mask[shape] = index + 1
