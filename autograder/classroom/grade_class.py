@@ -89,12 +89,12 @@ def grade_class(
         folder: the class's folder.
         gradebook: where grades are written.
         pool: what runs the submissions, see ``workers``; opened when there is something to run.
-        grade_submission: grades one, see ``grading.grade_submission``. It is handed in here
-            because everything that runs answers is below it, and reading results needs none of it.
+        grade_submission: grades one submission, see ``grading.grade_submission``. It is a
+            parameter so that the classroom imports nothing that runs answers.
         students: folders of ``submitted/``; all of them by default.
         conditions: how answers are run; isolated, with 30 seconds for one cell, by default.
-        known_mistakes: asked for how known mistakes fail, when there is something to run; nobody
-            knows any by default.
+        known_mistakes: returns how known mistakes fail; called when there is something to run.
+            By default none are known.
         force: grade unchanged submissions too; False by default.
 
     Yields:

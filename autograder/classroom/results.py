@@ -101,7 +101,7 @@ def _add_notebook(result: Result, notebook: NotebookNode, name: str, notebooks: 
 def failed(
     student: str, assignment: str, notebooks: Mapping[str, NotebookNode], message: str
 ) -> Result:
-    """The result of a submission whose grading failed through nobody's fault: no points, and not
+    """The result of a submission whose grading failed, with no answer to blame: no points, and not
     final, so the next run tries again.
 
     Args:

@@ -13,15 +13,15 @@ class Status(StrEnum):
 
     GRADED = "graded"
 
-    # Of what was handed in: it is not there, it cannot be read, or it is not taken.
+    # What was handed in is not there, cannot be read, or is not accepted.
     MISSING = "missing"
     UNREADABLE = "unreadable"
     REFUSED = "refused"
 
-    # Of an answer: it ran too long, took too much memory, or ended its process.
+    # An answer ran too long, took too much memory, or ended its process.
     TIMEOUT = "timeout"
     MEMORY = "memory"
     DIED = "died"
 
-    # Of grading itself, through nobody's answer.
+    # Grading itself failed, and no answer is to blame.
     ERROR = "error"

@@ -32,7 +32,7 @@ RELEASE, GRADING, FEEDBACK = (
     f"{ROOM}.feedback_steps",
 )
 
-# What happens to a notebook that has been marked, here or by the step before.
+# The steps for a notebook that has been marked, by the step before or by `autograder grade`.
 RECORDING = [f"{GRADING}.LimitBytes", f"{GRADING}.SaveScores", AssignLatePenalties]
 
 
@@ -134,8 +134,7 @@ def configure(
 def take_marked(c: Config, root: Path, folder: Path) -> Config:
     """Have ``nbgrader autograde`` record notebooks that have been rebuilt and marked already.
 
-    Never for notebooks that come from students: what they say that they are worth is taken as it
-    is.
+    Never for notebooks that come from students: the marks in them are recorded as they are.
 
     Args:
         c: the configuration to change, as ``configure`` has left it.
