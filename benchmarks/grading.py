@@ -45,8 +45,7 @@ from autograder.grading.grade_submission import grade_submission
 from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 from autograder.notebooks.source import Lesson, read_lesson
 from autograder.proofs import variants
-from autograder.sandbox.inside.protocol import LessonCell, read, write
-from autograder.sandbox.inside.wire import decode, encode
+from autograder.sandbox.inside.protocol import LessonCell, from_json, to_json
 from autograder.sandbox.workplace import Workplace
 from course.cells import DEMO, grade_id, tags
 
@@ -202,8 +201,8 @@ def ready_seconds(repeats: int = 10) -> Iterator[float]:
         for number in range(repeats + 1):
             start = time.monotonic()
             with workplace.pair(60) as channel:
-                channel.send(encode(write(cell)))
-                done = read(decode(channel.receive(120)))
+                channel.send(to_json(cell))
+                done = from_json(channel.receive(120))
                 assert done.error is None, done
                 # The first one waits for the imports.
                 if number:

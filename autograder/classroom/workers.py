@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import psutil
 
-from autograder.errors import CourseError
-from autograder.sandbox.isolation import IsolationError, isolation_problem
+from autograder.errors import CourseError, IsolationError
+from autograder.sandbox.isolation import isolation_problem
 
 # What one submission takes at its most in everyday grading: two processes with a small model each.
 MEGABYTES_PER_WORKER = 1_000

@@ -20,7 +20,6 @@ from autograder.grading.rebuild import rebuild, references
 from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import Answers, is_answer
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
-from autograder.sandbox.inside.errors import CannotTravelError
 from autograder.sandbox.inside.protocol import (
     LESSON_PATIENCE,
     AnswerCell,
@@ -29,10 +28,9 @@ from autograder.sandbox.inside.protocol import (
     LessonCell,
     ObjectUse,
     TestCell,
-    read,
-    write,
+    from_json,
+    to_json,
 )
-from autograder.sandbox.inside.wire import decode, encode
 from autograder.sandbox.workplace import Workplace, WorkplaceLostError
 from course.cells import grade_id
 from course.check.names import bound_names
@@ -118,12 +116,12 @@ class NotebookRun:
 
     def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
         try:
-            channel.send(encode(write(self._request(cell))))
+            channel.send(to_json(self._request(cell)))
             # The tests wait for the answers themselves; this is for tests that do not end.
-            done: CellDone = read(decode(channel.receive(2 * LESSON_PATIENCE * timeout)))
+            done: CellDone = from_json(channel.receive(2 * LESSON_PATIENCE * timeout))
         except TimeoutError:
             return Stop(index, Status.TIMEOUT, f"It ran for more than {timeout} seconds.")
-        except (ChannelClosedError, CannotTravelError):
+        except ChannelClosedError:
             return Stop(index, Status.ERROR, "The process of the tests has ended.")
         cell.outputs = [nbformat.from_dict(output) for output in done.outputs]
         if done.value is not None:

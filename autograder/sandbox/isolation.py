@@ -13,12 +13,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from autograder.errors import CourseError
-from autograder.sandbox.inside.confine import SCRATCH
-
-
-class IsolationError(CourseError):
-    """Submissions cannot be isolated here."""
+# Where a sandbox may write. Not /tmp, which may hold the course itself.
+SCRATCH = "/scratch"
 
 
 def bubblewrap() -> str | None:

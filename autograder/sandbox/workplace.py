@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import itertools
-import json
 import socket
 import subprocess
 import sys
@@ -14,10 +13,11 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import IO, Any, cast
 
+from autograder.errors import IsolationError
 from autograder.sandbox.inside.channel import Channel
-from autograder.sandbox.inside.protocol import Control, End, Limits, Role, Spawn, write
+from autograder.sandbox.inside.protocol import End, Limits, Role, Spawn, to_json
 from autograder.sandbox.isolation import (
-    IsolationError,
+    SCRATCH,
     bubblewrap_command,
     environment,
     isolation_problem,
@@ -124,15 +124,16 @@ class Zygote:
         with self.lock:
             self.ready()
             number = next(self.numbers)
-            request = Spawn(number, self.role, self.isolated, timeout, limits)
+            scratch = SCRATCH if self.isolated else None
+            request = Spawn(number, self.role, timeout, limits, scratch)
             descriptors = [end.fileno() for end in ends] + [files.fileno()]
-            socket.send_fds(self.control, [_json(request)], descriptors)
+            socket.send_fds(self.control, [to_json(request)], descriptors)
         return number
 
     def end(self, number: int) -> None:
         """Kill a child and everything that it has started."""
         with self.lock, suppress(OSError):
-            self.control.send(_json(End(number)))
+            self.control.send(to_json(End(number)))
             if self.control.recv(65536):
                 return
         self._is_lost = True
@@ -157,10 +158,6 @@ class Zygote:
             self.process.kill()
             self.process.wait()
         self._errors.close()
-
-
-def _json(message: Control) -> bytes:
-    return json.dumps(write(message)).encode()
 
 
 class Workplace:

@@ -11,12 +11,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
-from autograder.sandbox.inside.errors import (
-    CannotTravelError,
-    advice,
-    describe_error,
-    local_error,
-)
+from autograder.sandbox.inside.errors import CannotTravelError, advice
+from autograder.sandbox.inside.exceptions import describe_error, local_error
 from autograder.sandbox.inside.from_answers import (
     BorrowedFunction,
     is_call_back,
@@ -289,7 +285,7 @@ class AnswersProcess:
         try:
             return self.call("builtins:next", (iterator,), {})
         except Exception as error:
-            # It has been given another class, see ``errors.ENDS``.
+            # It has been given another class, see ``exceptions.ENDS``.
             if type(error).__name__ == "StopIteration":
                 raise StopIteration(*error.args) from None
             raise

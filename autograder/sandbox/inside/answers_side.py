@@ -18,12 +18,8 @@ import numpy as np
 
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.classes import class_names, comparison, is_own, library_class
-from autograder.sandbox.inside.errors import (
-    CannotTravelError,
-    ErrorReport,
-    describe_error,
-    local_error,
-)
+from autograder.sandbox.inside.errors import CannotTravelError
+from autograder.sandbox.inside.exceptions import describe_error, local_error
 from autograder.sandbox.inside.lending import LENDABLE, Lent, changeable, describe
 from autograder.sandbox.inside.library_values import find_shared
 from autograder.sandbox.inside.names import (
@@ -41,6 +37,7 @@ from autograder.sandbox.inside.protocol import (
     CalledBack,
     Described,
     Description,
+    ErrorReport,
     Get,
     Got,
     Iterating,

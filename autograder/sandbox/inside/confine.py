@@ -23,9 +23,6 @@ from pathlib import Path
 
 from course.forking import PR_SET_DUMPABLE, prctl
 
-# Where a sandbox may write. Not /tmp, which may hold the course itself.
-SCRATCH = "/scratch"
-
 MEGABYTE = 1 << 20
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000

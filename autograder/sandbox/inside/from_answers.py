@@ -11,11 +11,12 @@ from typing import Any
 
 from autograder.sandbox.inside.channel import MAX_TEXT
 from autograder.sandbox.inside.classes import COMPARISONS, MAX_ANCESTORS
-from autograder.sandbox.inside.errors import PLAIN, CannotTravelError, ErrorReport
+from autograder.sandbox.inside.errors import PLAIN, CannotTravelError
 from autograder.sandbox.inside.protocol import (
     CallBack,
     Described,
     Description,
+    ErrorReport,
     FunctionDescription,
     Got,
     Iterating,

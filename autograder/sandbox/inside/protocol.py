@@ -8,8 +8,9 @@
     answers' process ── CallBack ─────────▶ tests' process, which is waiting for a reply
 
 Every message is a frozen dataclass. It travels as a dict of its fields and a verb, the name of its
-class: ``write`` makes the dict, and ``read`` makes the message again. How the dict becomes bytes is
-up to ``wire``, and to JSON for the zygotes. How messages name functions and objects: see ``names``.
+class: ``write`` makes the dict, and ``read`` makes the message again. The dict becomes JSON, and
+between tests and answers, which exchange values too, what ``wire`` makes of it. How messages name
+functions and objects: see ``names``.
 
 The answers' process runs students' code, so it may send anything. What it sends is not for ``read``
 but for ``from_answers``, which checks every part of it.
@@ -17,12 +18,12 @@ but for ``from_answers``, which checks every part of it.
 
 from __future__ import annotations
 
+import base64
 import inspect
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
-
-from autograder.sandbox.inside.errors import ErrorReport
 
 # How many times as long as an answer's a lesson's own cell may take. It is known to end, but on a
 # busy machine that may take its time.
@@ -33,6 +34,28 @@ Output = dict[str, Any]
 
 # Why the answers' process no longer answers.
 Stopped = Literal["timeout", "died"]
+
+
+@dataclass(frozen=True)
+class ErrorReport:
+    """An exception as data.
+
+    Attributes:
+        ename: the name of its class.
+        evalue: its text.
+        bases: the names of the classes that its own comes from.
+        args: its arguments; None where some are not plain values.
+        line: the line of the answer that raised it, if one did.
+        traceback: lines as Jupyter would show them.
+    """
+
+    ename: str
+    evalue: str
+    bases: list[str] = field(default_factory=list)
+    args: list[Any] | None = None
+    line: int | None = None
+    traceback: list[str] = field(default_factory=list)
+
 
 # What a forked process is for.
 Role = Literal["answers", "tests"]
@@ -61,16 +84,16 @@ class Spawn:
     Attributes:
         number: what the child is called from now on.
         role: what it does.
-        isolated: whether it gets its own namespaces, and limits.
         timeout: seconds that a child for tests waits for the answers.
-        limits: what it may take.
+        limits: what it may take, if it is isolated.
+        scratch: where it may write; None for one that is not isolated.
     """
 
     number: int
     role: Role
-    isolated: bool
     timeout: float
     limits: Limits
+    scratch: str | None
 
 
 @dataclass(frozen=True)
@@ -113,6 +136,11 @@ class ObjectUse:
     comparisons: Mapping[str, list[str]] = field(default_factory=dict)
     compared: frozenset[str] = frozenset()
     refused: bool = False
+
+    def __post_init__(self) -> None:
+        # JSON has lists for sets.
+        object.__setattr__(self, "given_by", frozenset(self.given_by))
+        object.__setattr__(self, "compared", frozenset(self.compared))
 
 
 @dataclass(frozen=True)
@@ -375,7 +403,7 @@ PARTS: dict[str, type] = {
 VERBS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        Spawn, End, LessonCell, TestCell, AnswerCell, CellDone,
+        Spawn, End, Ready, Ended, LessonCell, TestCell, AnswerCell, CellDone,
         Run, Kinds, Get, Call, CalledBack, Raised,
     )
 }  # fmt: skip
@@ -399,6 +427,28 @@ def read(body: dict[str, Any]) -> Any:
     fields = dict(body)
     message = VERBS[fields.pop("verb")]
     for name, kind in PARTS.items():
-        if type(fields.get(name)) is dict:
-            fields[name] = kind(**fields[name])
+        part = fields.get(name)
+        if type(part) is dict:
+            fields[name] = kind(**part)
     return message(**fields)
+
+
+def to_json(message: Message) -> bytes:
+    """A message without values of tests and answers as JSON."""
+    return json.dumps(write(message), default=_as_json).encode()
+
+
+def _as_json(part: Any) -> Any:
+    match part:
+        case frozenset():
+            return sorted(part)
+        case bytes():
+            # A picture that a cell displays, as nbformat has it.
+            return base64.b64encode(part).decode()
+    # A picture's metadata may hold numbers of NumPy's, or anything else.
+    return str(part)
+
+
+def from_json(data: bytes) -> Any:
+    """The message that ``to_json`` made JSON of."""
+    return read(json.loads(data))

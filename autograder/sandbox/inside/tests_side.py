@@ -15,12 +15,8 @@ import numpy as np
 
 from autograder.sandbox.inside.answers_process import AnswersProcess, AnswerStoppedError
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
-from autograder.sandbox.inside.errors import (
-    CannotTravelError,
-    ErrorReport,
-    advice,
-    exception_class,
-)
+from autograder.sandbox.inside.errors import CannotTravelError, advice
+from autograder.sandbox.inside.exceptions import exception_class
 from autograder.sandbox.inside.protocol import (
     LESSON_PATIENCE,
     AnswerCell,
@@ -28,18 +24,18 @@ from autograder.sandbox.inside.protocol import (
     CellDone,
     Described,
     Description,
+    ErrorReport,
     Get,
     Got,
     Kinds,
     LessonCell,
     Output,
     TestCell,
-    read,
-    write,
+    from_json,
+    to_json,
 )
 from autograder.sandbox.inside.shell import Shell, traceback_text
 from autograder.sandbox.inside.stand_ins import Unusable
-from autograder.sandbox.inside.wire import decode, encode
 
 
 def serve(channels: Sequence[Channel], timeout: float) -> None:
@@ -53,10 +49,10 @@ def serve(channels: Sequence[Channel], timeout: float) -> None:
     side = TestsSide(AnswersProcess(answers, timeout))
     while True:
         try:
-            cell = read(decode(grader.receive()))
+            cell = from_json(grader.receive())
         except ChannelClosedError:
             return
-        grader.send(encode(write(side.run(cell))))
+        grader.send(to_json(side.run(cell)))
 
 
 class TestsSide:

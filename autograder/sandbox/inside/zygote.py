@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import io
-import json
 import os
 import signal
 import socket
@@ -20,8 +19,7 @@ from pathlib import Path
 
 from autograder.sandbox.inside import confine
 from autograder.sandbox.inside.channel import Channel
-from autograder.sandbox.inside.confine import SCRATCH
-from autograder.sandbox.inside.protocol import End, Ended, Ready, Spawn, read, write
+from autograder.sandbox.inside.protocol import End, Ended, Ready, Spawn, from_json, to_json
 from course.forking import PR_SET_PDEATHSIG, PRELOAD, hide_memory, prctl, preload, share_memory
 
 # By role, the module whose ``serve`` a child runs. They are named, not imported: `preload` imports
@@ -42,19 +40,19 @@ def main() -> None:
     share_memory()
     if sys.platform == "linux":
         hide_memory()
-    control.send(json.dumps(write(Ready())).encode())
+    control.send(to_json(Ready()))
     children: dict[int, int] = {}
     signal.signal(signal.SIGCHLD, lambda *_: None)
     while True:
         message, descriptors, _, _ = socket.recv_fds(control, 65536, 4)
         if not message:
             break
-        match read(json.loads(message)):
+        match from_json(message):
             case Spawn() as request:
                 children[request.number] = _spawn(request, descriptors, control)
             case End(number):
                 _end(children.pop(number, None))
-                control.send(json.dumps(write(Ended(number))).encode())
+                control.send(to_json(Ended(number)))
         for descriptor in descriptors:
             os.close(descriptor)
     for child in children.values():
@@ -91,8 +89,8 @@ def _spawn(request: Spawn, descriptors: list[int], control: socket.socket) -> in
 def _child(request: Spawn, descriptors: list[int]) -> None:
     if sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    limits = request.limits
-    if request.isolated:
+    limits, scratch = request.limits, request.scratch
+    if scratch is not None:
         confine.enter_namespaces()
         first = os.fork()
         if first:
@@ -103,10 +101,10 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
             return
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         confine.limit_resources(limits.memory_mb, limits.cpu_seconds, limits.file_mb)
-        confine.private_files(SCRATCH, limits.scratch_mb)
+        confine.private_files(scratch, limits.scratch_mb)
     # The last descriptor is an archive of the assignment's files.
-    _enter_work_folder(descriptors.pop(), private=request.isolated)
-    if request.isolated:
+    _enter_work_folder(descriptors.pop(), scratch)
+    if scratch is not None:
         hide_memory()
         confine.drop_privileges()
     _silence()
@@ -114,9 +112,9 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
     importlib.import_module(SIDES[request.role]).serve(channels, request.timeout)
 
 
-def _enter_work_folder(archive: int, private: bool) -> None:
-    if private:
-        work = Path(SCRATCH, "work")
+def _enter_work_folder(archive: int, scratch: str | None) -> None:
+    if scratch is not None:
+        work = Path(scratch, "work")
         work.mkdir()
     else:
         # Without a sandbox only the machine's own cleaning of /tmp takes it away again.
