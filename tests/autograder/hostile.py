@@ -5,11 +5,17 @@ Every answer stands in for ``add`` of the toy lesson; the one to ``names`` is ri
 
 import json
 import os
+from textwrap import dedent
 
 import nbformat
 
 # What an answer to `add` cannot know, so what the tests must find to be wrong.
-WRONG = "\ndef add(a, b):\n    return 0\n"
+WRONG = dedent(
+    """\
+    def add(a, b):
+        return 0
+    """
+)
 
 
 def body(text, before=""):
@@ -19,117 +25,492 @@ def body(text, before=""):
 
 
 AT_CELL = {
-    "replaces numpy's testing": "import numpy.testing as t\nt.assert_allclose = lambda *a, **k: 0",
-    "replaces numpy": "import numpy\nnumpy.ones = lambda *a: None\nnumpy.add = print",
-    "replaces builtins": "import builtins\nbuiltins.abs = builtins.len = lambda *a: 2",
-    "replaces isinstance": "import builtins\nbuiltins.isinstance = lambda *a: True",
-    "empties modules": "import sys\nfor name in list(sys.modules): sys.modules[name] = None",
-    "own module in sys.modules": "import sys, types\nsys.modules['numpy'] = types.ModuleType('n')",
-    "ast transformer": "import ast\nclass T(ast.NodeTransformer):\n"
-    "    def visit_Assert(self, node):\n        return ast.Pass()\n"
-    "get_ipython().ast_transformers.append(T())",
+    "replaces numpy's testing": dedent(
+        """\
+        import numpy.testing as t
+        t.assert_allclose = lambda *a, **k: 0
+        """
+    ),
+    "replaces numpy": dedent(
+        """\
+        import numpy
+        numpy.ones = lambda *a: None
+        numpy.add = print
+        """
+    ),
+    "replaces builtins": dedent(
+        """\
+        import builtins
+        builtins.abs = builtins.len = lambda *a: 2
+        """
+    ),
+    "replaces isinstance": dedent(
+        """\
+        import builtins
+        builtins.isinstance = lambda *a: True
+        """
+    ),
+    "empties modules": dedent(
+        """\
+        import sys
+        for name in list(sys.modules): sys.modules[name] = None
+        """
+    ),
+    "own module in sys.modules": dedent(
+        """\
+        import sys, types
+        sys.modules['numpy'] = types.ModuleType('n')
+        """
+    ),
+    "ast transformer": dedent(
+        """\
+        import ast
+        class T(ast.NodeTransformer):
+            def visit_Assert(self, node):
+                return ast.Pass()
+        get_ipython().ast_transformers.append(T())
+        """
+    ),
     "input transformer": "get_ipython().input_transformers_cleanup.append(lambda lines: ['pass\\n'])",
     "event hook": "get_ipython().events.register('pre_run_cell', lambda *a: globals().clear())",
     "display formatter": "get_ipython().display_formatter.format = lambda *a, **k: ({}, {})",
     "run_cell replaced": "get_ipython().run_cell = lambda *a, **k: None",
-    "except hook": "import sys\nsys.excepthook = lambda *a: None",
+    "except hook": dedent(
+        """\
+        import sys
+        sys.excepthook = lambda *a: None
+        """
+    ),
     "traceback hook": "get_ipython().showtraceback = lambda *a, **k: None",
     "custom exception handler": "get_ipython().set_custom_exc((Exception,), lambda *a, **k: None)",
-    "warning hook": "import warnings\nwarnings.showwarning = lambda *a, **k: print('3')",
-    "helper of the lesson replaced": "def as_array(values):\n    return np.zeros(2)",
+    "warning hook": dedent(
+        """\
+        import warnings
+        warnings.showwarning = lambda *a, **k: print('3')
+        """
+    ),
+    "helper of the lesson replaced": dedent(
+        """\
+        def as_array(values):
+            return np.zeros(2)
+        """
+    ),
     "names of tests defined": "add_numbers = add_arrays = names_two = 3",
-    "prints a score": "print(3)\nprint('add_numbers: 2/2')\n3",
-    "writes outputs": "import sys\nsys.__stdout__.write('{\"score\": 4}')",
-    "trace function": "import sys\nsys.settrace(lambda *a: None)",
-    "import hook": "import sys\nclass F:\n    def find_spec(self, *a): raise ImportError\n"
-    "sys.meta_path.insert(0, F())",
-    "half a character in a cell": "# \ud800\nprint('\\ud800')",
-    "atexit": "import atexit\natexit.register(lambda: print('bye'))",
-    "garbage hook": "import gc\ngc.callbacks.append(lambda *a: None)",
-    "reply of its own": "import os\nos.write(3, b'\\0' * 8)",
-    "garbage on every descriptor": "import os\nfor number in range(3, 60):\n    try:\n"
-    "        os.write(number, b'\\xff' * 64)\n    except OSError: pass",
-    "closes every descriptor": "import os\nos.closerange(0, 100)",
-    "reads the channel": "import os\nos.read(3, 10)",
-}  # fmt: skip
+    "prints a score": dedent(
+        """\
+        print(3)
+        print('add_numbers: 2/2')
+        3
+        """
+    ),
+    "writes outputs": dedent(
+        """\
+        import sys
+        sys.__stdout__.write('{"score": 4}')
+        """
+    ),
+    "trace function": dedent(
+        """\
+        import sys
+        sys.settrace(lambda *a: None)
+        """
+    ),
+    "import hook": dedent(
+        """\
+        import sys
+        class F:
+            def find_spec(self, *a): raise ImportError
+        sys.meta_path.insert(0, F())
+        """
+    ),
+    "half a character in a cell": dedent(
+        """\
+        # \ud800
+        print('\\ud800')
+        """
+    ),
+    "atexit": dedent(
+        """\
+        import atexit
+        atexit.register(lambda: print('bye'))
+        """
+    ),
+    "garbage hook": dedent(
+        """\
+        import gc
+        gc.callbacks.append(lambda *a: None)
+        """
+    ),
+    "reply of its own": dedent(
+        """\
+        import os
+        os.write(3, b'\\0' * 8)
+        """
+    ),
+    "garbage on every descriptor": dedent(
+        """\
+        import os
+        for number in range(3, 60):
+            try:
+                os.write(number, b'\\xff' * 64)
+            except OSError: pass
+        """
+    ),
+    "closes every descriptor": dedent(
+        """\
+        import os
+        os.closerange(0, 100)
+        """
+    ),
+    "reads the channel": dedent(
+        """\
+        import os
+        os.read(3, 10)
+        """
+    ),
+}
 
 AT_CALL = {
-    "equal to everything": "class Any:\n    def __eq__(self, other): return True\n"
-    "    def __getattr__(self, name): return Any()\nreturn Any()",
-    "true subclass of float": "class F(float):\n    def __eq__(self, other): return True\nreturn F(0)",
-    "hostile reduce": "class R:\n    def __reduce__(self): return (eval, ('1/0',))\nreturn R()",
-    "hostile array": "class A:\n    def __array__(self, *a, **k): return np.ones(2)\n"
-    "    shape = (2,)\nreturn A()",
-    "hostile repr": "class P:\n    def __repr__(self): raise SystemExit\nreturn P()",
+    "equal to everything": dedent(
+        """\
+        class Any:
+            def __eq__(self, other): return True
+            def __getattr__(self, name): return Any()
+        return Any()
+        """
+    ),
+    "true subclass of float": dedent(
+        """\
+        class F(float):
+            def __eq__(self, other): return True
+        return F(0)
+        """
+    ),
+    "hostile reduce": dedent(
+        """\
+        class R:
+            def __reduce__(self): return (eval, ('1/0',))
+        return R()
+        """
+    ),
+    "hostile array": dedent(
+        """\
+        class A:
+            def __array__(self, *a, **k): return np.ones(2)
+            shape = (2,)
+        return A()
+        """
+    ),
+    "hostile repr": dedent(
+        """\
+        class P:
+            def __repr__(self): raise SystemExit
+        return P()
+        """
+    ),
     "returns a generator": "return (number for number in iter(int, 1))",
     "returns a function": "return lambda *a: True",
-    "returns a module": "import sys\nreturn sys",
+    "returns a module": dedent(
+        """\
+        import sys
+        return sys
+        """
+    ),
     "returns a type": "return type",
     "object array": "return np.array([lambda: 1], dtype=object)",
     "two gigabytes": "return np.zeros(250_000_000)",
-    "deeply nested": "deep = []\nfor _ in range(10_000): deep = [deep]\nreturn deep",
-    "refers to itself": "loop = []\nloop.append(loop)\nreturn loop",
+    "deeply nested": dedent(
+        """\
+        deep = []
+        for _ in range(10_000): deep = [deep]
+        return deep
+        """
+    ),
+    "refers to itself": dedent(
+        """\
+        loop = []
+        loop.append(loop)
+        return loop
+        """
+    ),
     "not a number": "return float('nan')",
     "none": "return None",
     "huge text": "return 'x' * 300_000_000",
-    "raises something of its own": "class Own(BaseException): pass\nraise Own('full marks')",
-    "raises what cannot be shown": "class Own(Exception):\n    def __str__(self): raise ValueError\n"
-    "raise Own",
+    "raises something of its own": dedent(
+        """\
+        class Own(BaseException): pass
+        raise Own('full marks')
+        """
+    ),
+    "raises what cannot be shown": dedent(
+        """\
+        class Own(Exception):
+            def __str__(self): raise ValueError
+        raise Own
+        """
+    ),
     "stops iteration": "raise StopIteration",
-    "half a character": "print('\\ud800')\nraise ValueError('\\ud800')",
+    "half a character": dedent(
+        """\
+        print('\\ud800')
+        raise ValueError('\\ud800')
+        """
+    ),
     "interrupts": "raise KeyboardInterrupt",
     "leaves": "raise SystemExit(0)",
-    "reads the frames below": "import sys\nframe = sys._getframe()\nwhile frame:\n"
-    "    for name in frame.f_globals:\n        if 'hidden' in name: return 3\n"
-    "    frame = frame.f_back\nreturn 0",
-    "searches memory for tests": "import gc\nfor thing in gc.get_objects():\n"
-    "    if isinstance(thing, str) and 'HIDDEN TESTS' in thing: return a + b\nreturn 0",
-    "opens the repository": "import glob\nreturn 3 if glob.glob('/**/solutions', recursive=False) "
-    "or glob.glob('/*/*/solutions') else 0",
-    "looks for the gradebook": "import glob\nreturn 3 if glob.glob('/**/gradebook.db') else 0",
-    "reads the environment": "import os\nreturn 3 if 'PYTEST_CURRENT_TEST' in os.environ "
-    "or 'USER' in os.environ else 0",
-    "reads other processes": "import glob\nreturn 3 if len(glob.glob('/proc/[0-9]*')) > 1 else 0",
-    "reads memory": "open('/proc/self/mem', 'rb')\nreturn 3",
-    "network": "import socket\nsocket.create_connection(('192.0.2.1', 80), 1)\nreturn 3",
-    "unix sockets": "import socket\nsocket.socket(socket.AF_UNIX).connect('/run/dbus/system_bus_socket')",
-    "new process": "import subprocess\nsubprocess.run(['true'])\nreturn 3",
-    "fork": "import os\nos.fork()\nreturn 3",
-    "program": "import os\nos.execv('/usr/bin/env', ['env'])",
-    "ptrace": "import ctypes\nif ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0: return 3\nreturn 0",
-    "namespaces": "import ctypes\nif ctypes.CDLL(None).unshare(0x10000000) == 0: return 3\nreturn 0",
-    "mounts": "import ctypes\nif ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0: "
-    "return 3\nreturn 0",
-    "kills its parent": "import os\nos.kill(os.getppid() or 2, 9)\nreturn 3",
-    "kills everything": "import os\nos.kill(-1, 9)\nreturn 3",
-    "writes into packages": "open(np.__file__, 'a').write('#')\nreturn 3",
-    "writes into the course": "import course\nopen(course.__file__, 'a').write('#')\nreturn 3",
-    "writes into the datasets": "import os\nopen(os.environ['COURSE_DATA_DIR'] + '/x', 'w')\nreturn 3",
-    "sitecustomize": "import site, os\nopen(site.getsitepackages()[0] + '/x.pth', 'w')\nreturn 3",
-    "fills the disk": "for number in range(100):\n    open(f'f{number}', 'wb').write(bytes(10**7))",
-    "a million files": "for number in range(10**6):\n    open(f'f{number}', 'w').close()",
-    "a file of a gigabyte": "with open('big', 'wb') as file:\n"
-    "    for _ in range(1000): file.write(bytes(10**6))",
+    "reads the frames below": dedent(
+        """\
+        import sys
+        frame = sys._getframe()
+        while frame:
+            for name in frame.f_globals:
+                if 'hidden' in name: return 3
+            frame = frame.f_back
+        return 0
+        """
+    ),
+    "searches memory for tests": dedent(
+        """\
+        import gc
+        for thing in gc.get_objects():
+            if isinstance(thing, str) and 'HIDDEN TESTS' in thing: return a + b
+        return 0
+        """
+    ),
+    "opens the repository": dedent(
+        """\
+        import glob
+        return 3 if glob.glob('/**/solutions', recursive=False) or glob.glob('/*/*/solutions') else 0
+        """
+    ),
+    "looks for the gradebook": dedent(
+        """\
+        import glob
+        return 3 if glob.glob('/**/gradebook.db') else 0
+        """
+    ),
+    "reads the environment": dedent(
+        """\
+        import os
+        return 3 if 'PYTEST_CURRENT_TEST' in os.environ or 'USER' in os.environ else 0
+        """
+    ),
+    "reads other processes": dedent(
+        """\
+        import glob
+        return 3 if len(glob.glob('/proc/[0-9]*')) > 1 else 0
+        """
+    ),
+    "reads memory": dedent(
+        """\
+        open('/proc/self/mem', 'rb')
+        return 3
+        """
+    ),
+    "network": dedent(
+        """\
+        import socket
+        socket.create_connection(('192.0.2.1', 80), 1)
+        return 3
+        """
+    ),
+    "unix sockets": dedent(
+        """\
+        import socket
+        socket.socket(socket.AF_UNIX).connect('/run/dbus/system_bus_socket')
+        """
+    ),
+    "new process": dedent(
+        """\
+        import subprocess
+        subprocess.run(['true'])
+        return 3
+        """
+    ),
+    "fork": dedent(
+        """\
+        import os
+        os.fork()
+        return 3
+        """
+    ),
+    "program": dedent(
+        """\
+        import os
+        os.execv('/usr/bin/env', ['env'])
+        """
+    ),
+    "ptrace": dedent(
+        """\
+        import ctypes
+        if ctypes.CDLL(None).ptrace(16, 1, 0, 0) == 0: return 3
+        return 0
+        """
+    ),
+    "namespaces": dedent(
+        """\
+        import ctypes
+        if ctypes.CDLL(None).unshare(0x10000000) == 0: return 3
+        return 0
+        """
+    ),
+    "mounts": dedent(
+        """\
+        import ctypes
+        if ctypes.CDLL(None).mount(b'x', b'/tmp', b'tmpfs', 0, None) == 0: return 3
+        return 0
+        """
+    ),
+    "kills its parent": dedent(
+        """\
+        import os
+        os.kill(os.getppid() or 2, 9)
+        return 3
+        """
+    ),
+    "kills everything": dedent(
+        """\
+        import os
+        os.kill(-1, 9)
+        return 3
+        """
+    ),
+    "writes into packages": dedent(
+        """\
+        open(np.__file__, 'a').write('#')
+        return 3
+        """
+    ),
+    "writes into the course": dedent(
+        """\
+        import course
+        open(course.__file__, 'a').write('#')
+        return 3
+        """
+    ),
+    "writes into the datasets": dedent(
+        """\
+        import os
+        open(os.environ['COURSE_DATA_DIR'] + '/x', 'w')
+        return 3
+        """
+    ),
+    "sitecustomize": dedent(
+        """\
+        import site, os
+        open(site.getsitepackages()[0] + '/x.pth', 'w')
+        return 3
+        """
+    ),
+    "fills the disk": dedent(
+        """\
+        for number in range(100):
+            open(f'f{number}', 'wb').write(bytes(10**7))
+        """
+    ),
+    "a million files": dedent(
+        """\
+        for number in range(10**6):
+            open(f'f{number}', 'w').close()
+        """
+    ),
+    "a file of a gigabyte": dedent(
+        """\
+        with open('big', 'wb') as file:
+            for _ in range(1000): file.write(bytes(10**6))
+        """
+    ),
     "a hundred gigabytes": "return bytearray(10**11)",
-    "much output": "for _ in range(300): print('x' * 10**6)\nreturn 0",
-}  # fmt: skip
+    "much output": dedent(
+        """\
+        for _ in range(300): print('x' * 10**6)
+        return 0
+        """
+    ),
+}
 
 STOPS = {
     "endless loop": (body("while True: pass"), "timeout"),
     "endless loop that ignores interrupts": (
-        body("import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\nwhile True: pass"),
+        body(
+            dedent(
+                """\
+                import signal
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+                while True: pass
+                """
+            )
+        ),
         "timeout",
     ),
-    "endless sleep": (body("import time\ntime.sleep(10**6)"), "timeout"),
+    "endless sleep": (
+        body(
+            dedent(
+                """\
+                import time
+                time.sleep(10**6)
+                """
+            )
+        ),
+        "timeout",
+    ),
     "endless cell": ("while True: pass", "timeout"),
-    "leaves at once": (body("import os\nos._exit(0)"), "died"),
-    "leaves in the cell": ("import os\nos._exit(0)", "died"),
-    "kills itself": (body("import os, signal\nos.kill(os.getpid(), signal.SIGSEGV)\n"
-                          "import ctypes\nctypes.string_at(0)"), "died"),
-    "aborts": (body("import os\nos.abort()"), "died"),
+    "leaves at once": (
+        body(
+            dedent(
+                """\
+                import os
+                os._exit(0)
+                """
+            )
+        ),
+        "died",
+    ),
+    "leaves in the cell": (
+        dedent(
+            """\
+            import os
+            os._exit(0)
+            """
+        ),
+        "died",
+    ),
+    "kills itself": (
+        body(
+            dedent(
+                """\
+                import os, signal
+                os.kill(os.getpid(), signal.SIGSEGV)
+                import ctypes
+                ctypes.string_at(0)
+                """
+            )
+        ),
+        "died",
+    ),
+    "aborts": (
+        body(
+            dedent(
+                """\
+                import os
+                os.abort()
+                """
+            )
+        ),
+        "died",
+    ),
     "memory in small pieces": (
-        body("kept = []\nwhile True: kept.append(bytearray(10**7))"), "memory"),
-}  # fmt: skip
+        body(
+            dedent(
+                """\
+                kept = []
+                while True: kept.append(bytearray(10**7))
+                """
+            )
+        ),
+        "memory",
+    ),
+}
 
 
 def tests_of(notebook):
@@ -218,8 +599,12 @@ def tag_everything(notebook):
 
 def forge_the_course_metadata(notebook):
     notebook.metadata["course"] = {
-        "status": "graded", "message": "", "seconds": 0, "misconceptions": {}, "elsewhere": [],
-    }  # fmt: skip
+        "status": "graded",
+        "message": "",
+        "seconds": 0,
+        "misconceptions": {},
+        "elsewhere": [],
+    }
     for cell in tests_of(notebook):
         cell.metadata["course"] = {"score": 100, "message": "", "expected": "3"}
 
@@ -236,15 +621,28 @@ def forge_outputs(notebook):
 
 def hostile_setup_cell(notebook):
     notebook.cells.insert(
-        0, nbformat.v4.new_code_cell("import numpy\nnumpy.asarray = lambda *a, **k: 3\n1 / 0")
+        0,
+        nbformat.v4.new_code_cell(
+            dedent(
+                """\
+                import numpy
+                numpy.asarray = lambda *a, **k: 3
+                1 / 0
+                """
+            )
+        ),
     )
 
 
 def change_the_lessons_cells(notebook):
     for cell in notebook.cells:
         if "def as_array" in cell.source:
-            cell.source = (
-                "class as_array:\n    __init__ = lambda *_: None\n    __eq__ = lambda *_: True"
+            cell.source = dedent(
+                """\
+                class as_array:
+                    __init__ = lambda *_: None
+                    __eq__ = lambda *_: True
+                """
             )
 
 
@@ -261,13 +659,29 @@ def another_kernel(notebook):
 EDITS = {
     edit.__name__.replace("_", " "): edit
     for edit in (
-        rewrite_tests, empty_tests, delete_tests, duplicate_tests, retype_tests, raise_points,
-        make_points_text, make_tests_answers, make_answers_tests, unlock_everything,
-        remove_metadata, future_schema, old_schema, odd_metadata, tag_everything,
-        forge_the_course_metadata, forge_outputs, hostile_setup_cell, change_the_lessons_cells,
-        two_answers, another_kernel,
+        rewrite_tests,
+        empty_tests,
+        delete_tests,
+        duplicate_tests,
+        retype_tests,
+        raise_points,
+        make_points_text,
+        make_tests_answers,
+        make_answers_tests,
+        unlock_everything,
+        remove_metadata,
+        future_schema,
+        old_schema,
+        odd_metadata,
+        tag_everything,
+        forge_the_course_metadata,
+        forge_outputs,
+        hostile_setup_cell,
+        change_the_lessons_cells,
+        two_answers,
+        another_kernel,
     )
-}  # fmt: skip
+}
 
 
 def cut(path):

@@ -3,6 +3,7 @@ point that was not earned, nobody else loses one, and everybody gets a state and
 
 import functools
 import json
+from textwrap import dedent
 
 import nbformat
 import pytest
@@ -147,27 +148,48 @@ def grade(built_toy):
 
 def test_nothing_is_left_for_the_next_submission(grade):
     """Files, threads and changed modules are gone with the process."""
-    folders = (
-        "import os\nfolders = ['/', '/tmp', '/var/tmp', '/dev', '/dev/shm', '/scratch', '/run', "
-        "'/etc', '/usr', os.path.dirname(np.__file__), os.environ['COURSE_DATA_DIR'], '.', "
-        "os.path.expanduser('~')]\n"
+    folders = dedent(
+        """\
+        import os
+        folders = [
+            '/', '/tmp', '/var/tmp', '/dev', '/dev/shm', '/scratch', '/run', '/etc', '/usr',
+            os.path.dirname(np.__file__), os.environ['COURSE_DATA_DIR'], '.',
+            os.path.expanduser('~'),
+        ]
+        """
     )
-    write = (
-        "for folder in folders:\n    try:\n        open(folder + '/left', 'w').write('x')\n"
-        "    except OSError: pass\nnp.left = 1\n"
+    write = dedent(
+        """\
+        for folder in folders:
+            try:
+                open(folder + '/left', 'w').write('x')
+            except OSError: pass
+        np.left = 1
+        """
     )
     assert grade(folders + write + WRONG).score == 1
-    look = (
-        "found = [f for f in folders if os.path.exists(f + '/left')] or hasattr(np, 'left')\n"
-        "def add(a, b):\n    if found: raise ValueError(f'found {found}')\n"
-        "    return as_array(a) + as_array(b)"
+    look = dedent(
+        """\
+        found = [f for f in folders if os.path.exists(f + '/left')] or hasattr(np, 'left')
+        def add(a, b):
+            if found: raise ValueError(f'found {found}')
+            return as_array(a) + as_array(b)
+        """
     )
     result = grade(folders + look)
     assert result.score == 4, result.cells
 
 
 def test_thousands_of_cells_and_ids_are_taken_as_they_are(toy, hand_in):
-    path = hand_in("many", add="def add(a, b):\n    return as_array(a) + as_array(b)")
+    path = hand_in(
+        "many",
+        add=dedent(
+            """\
+            def add(a, b):
+                return as_array(a) + as_array(b)
+            """
+        ),
+    )
     notebook = nbformat.read(path, as_version=4)
     extra = nbformat.v4.new_code_cell("x = 1")
     notebook.cells += [nbformat.from_dict(dict(extra, id=f"x{n}")) for n in range(20_000)]

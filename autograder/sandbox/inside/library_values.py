@@ -51,6 +51,16 @@ def find_shared(name: Shared) -> Any:
 # ------------------------------------------------------------------------------------------- NumPy
 
 
+def pack_array(value: Any, encoder: Encoder) -> Any:
+    """What is sent of an array."""
+    return encoder.array(value)
+
+
+def unpack_array(content: Any, decoder: Decoder) -> Any:
+    """The array again."""
+    return decoder.array(content)
+
+
 def _pack_masked(value: Any, encoder: Encoder) -> Any:
     return [encoder.array(value.data), encoder.array(np.ma.getmaskarray(value))]
 
@@ -240,8 +250,8 @@ LIBRARY_CODECS = (
     Codec(
         "array",
         (np.ndarray,),
-        lambda value, encoder: encoder.array(value),
-        lambda content, decoder: decoder.array(content),
+        pack_array,
+        unpack_array,
     ),
     Codec(
         "generator",

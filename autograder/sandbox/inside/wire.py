@@ -29,7 +29,12 @@ import numpy as np
 from autograder.sandbox.inside.channel import MAX_BYTES
 from autograder.sandbox.inside.codec import PASS, Codec
 from autograder.sandbox.inside.errors import CannotTravelError, advice
-from autograder.sandbox.inside.library_values import LIBRARY_CODECS, shared_name
+from autograder.sandbox.inside.library_values import (
+    LIBRARY_CODECS,
+    pack_array,
+    shared_name,
+    unpack_array,
+)
 
 MAX_DEPTH = 50
 MAX_ITEMS = 1_000_000
@@ -396,15 +401,15 @@ CODECS: tuple[Codec, ...] = (
     Codec(
         "array",
         (np.ndarray,),
-        lambda value, encoder: encoder.array(value),
-        lambda content, decoder: decoder.array(content),
+        pack_array,
+        unpack_array,
         exact=True,
     ),
     # From here on a subclass counts too, and the order matters.
     Codec(
         "scalar",
         (np.generic,),
-        lambda value, encoder: encoder.array(value),
+        pack_array,
         lambda content, decoder: decoder.array(content)[()],
     ),
     # What the other side has under a name is not described to it.
