@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -91,7 +92,7 @@ class Proof:
     def holds(self) -> bool:
         return not self.problems
 
-    def to_json(self) -> dict:
+    def to_json(self) -> dict[str, Any]:
         return asdict(self) | {"holds": self.holds}
 
 
@@ -163,7 +164,7 @@ def _to_run(instructor: NotebookNode, variant: Variant) -> NotebookNode:
         for cell in instructor.cells
         if not utils.is_grade(cell) or grade_id(cell) in variant.tests
     ]
-    return nbformat.from_dict(dict(instructor) | {"cells": cells})
+    return NotebookNode(instructor | {"cells": cells})
 
 
 def _plain_work(folder: Path) -> Iterator[Work]:
@@ -288,7 +289,8 @@ def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
         workers: how many are run at a time.
     """
     if cache.is_file():
-        return json.loads(cache.read_text())
+        cached: Signatures = json.loads(cache.read_text())
+        return cached
     known: Signatures = {exercise.name: {} for exercise in lesson.exercises}
     ambiguous = set()
     for proof in prove(plan([lesson], kinds={MISCONCEPTION}), workers):

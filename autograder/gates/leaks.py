@@ -151,7 +151,9 @@ def _hidden(lesson: Lesson) -> Iterator[tuple[str, str]]:
 
 def _parts(source: str) -> tuple[str, str]:
     """The lines of a cell outside and inside of its markers."""
-    visible, hidden, inside = [], [], False
+    visible: list[str] = []
+    hidden: list[str] = []
+    inside = False
     for line in source.splitlines():
         mark = line.strip()
         if mark in {BEGIN_SOLUTION, BEGIN_HIDDEN}:

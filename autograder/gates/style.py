@@ -71,13 +71,13 @@ def problems(notebook: NotebookNode, kind: str, file: str = "") -> Iterator[Find
     if kind == INSTRUCTOR and not any(RESULT in tags(cell) for cell in notebook.cells):
         problem = f"no cell is tagged {RESULT}, so nbval would compare nothing"
         yield Finding(file, problem, "tag the cells that state a result")
-    found = list(_heading_problems(notebook))
+    for place, problem, remedy in _heading_problems(notebook):
+        yield Finding(file, problem, remedy, place)
     check_outputs = _instructor_outputs if kind == INSTRUCTOR else _student_outputs
     for number, cell in enumerate(notebook.cells, 1):
-        about = [*_cell_problems(cell), *(check_outputs(cell) if cell.cell_type == "code" else ())]
-        found += [(number, *each) for each in about]
-    for number, problem, remedy in found:
-        yield Finding(file, problem, remedy, number)
+        faults = [*_cell_problems(cell), *(check_outputs(cell) if cell.cell_type == "code" else ())]
+        for problem, remedy in faults:
+            yield Finding(file, problem, remedy, number)
 
 
 def _heading_problems(notebook: NotebookNode) -> Iterator[tuple[int | None, str, str]]:

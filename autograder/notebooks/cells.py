@@ -33,7 +33,7 @@ class Group:
 
 def is_answer(cell: NotebookNode) -> bool:
     """Whether students write in this cell: a solution, a written answer or a task."""
-    return utils.is_solution(cell) or utils.is_task(cell)
+    return bool(utils.is_solution(cell) or utils.is_task(cell))
 
 
 def groups(notebook: NotebookNode) -> Iterator[Group]:
@@ -86,7 +86,7 @@ def without_outputs(notebook: NotebookNode) -> str:
         if cell.cell_type == "code":
             cell.outputs = []
             cell.execution_count = None
-    return nbformat.writes(copy)
+    return str(nbformat.writes(copy))
 
 
 def read_notebook(path: Path) -> NotebookNode | None:

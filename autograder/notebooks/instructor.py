@@ -3,15 +3,15 @@ nbgrader's metadata filled in."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 
 from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION
 from autograder.notebooks.source import Lesson
-from course.cells import tags
+from course.cells import tags, text_digest
 
 NBGRADER_SCHEMA = 3
 
@@ -22,7 +22,7 @@ def make_instructor_notebook(lesson: Lesson) -> NotebookNode:
     Cell ids depend only on the cells, so the same source makes the same notebook.
     """
     cells = list(_cells(lesson))
-    return new_notebook(
+    notebook: NotebookNode = new_notebook(
         cells=cells,
         metadata={
             "kernelspec": lesson.kernelspec,
@@ -31,6 +31,7 @@ def make_instructor_notebook(lesson: Lesson) -> NotebookNode:
             "course": {"lesson": lesson.name, "cells": [cell.id for cell in cells]},
         },
     )
+    return notebook
 
 
 def _cells(lesson: Lesson) -> Iterator[NotebookNode]:
@@ -38,10 +39,12 @@ def _cells(lesson: Lesson) -> Iterator[NotebookNode]:
     for cell in lesson.cells:
         if tags(cell) & {MISCONCEPTION, ALTERNATIVE}:
             continue
-        new_cell = new_code_cell if cell.cell_type == "code" else new_markdown_cell
         cell_id = cell.metadata.get("grade_id") or _content_id(cell, ids)
         ids.add(cell_id)
-        made = new_cell(cell.source, id=cell_id[:64])
+        if cell.cell_type == "code":
+            made = new_code_cell(cell.source, id=cell_id[:64])
+        else:
+            made = new_markdown_cell(cell.source, id=cell_id[:64])
         if tags(cell):
             made.metadata["tags"] = sorted(tags(cell))
         if "grade_id" in cell.metadata:
@@ -50,14 +53,14 @@ def _cells(lesson: Lesson) -> Iterator[NotebookNode]:
 
 
 def _content_id(cell: NotebookNode, taken: set[str]) -> str:
-    digest = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()
+    digest = text_digest(cell)
     count = 0
-    while (cell_id := f"cell-{digest[:10]}{f'-{count}' if count else ''}") in taken:
+    while (cell_id := f"cell-{digest}{f'-{count}' if count else ''}") in taken:
         count += 1
     return cell_id
 
 
-def _nbgrader_metadata(cell: NotebookNode) -> dict:
+def _nbgrader_metadata(cell: NotebookNode) -> dict[str, Any]:
     is_solution = bool(cell.metadata.get("solution"))
     graded = {
         "cell_type": cell.cell_type,

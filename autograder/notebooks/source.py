@@ -49,7 +49,7 @@ class Exercise:
 
     @property
     def points(self) -> float:
-        return sum(test.metadata["points"] for test in self.tests)
+        return sum(float(test.metadata["points"]) for test in self.tests)
 
 
 @dataclass(frozen=True)

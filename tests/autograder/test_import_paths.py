@@ -18,6 +18,7 @@ from pathlib import Path
 
 import autograder.publish.build
 import autograder.publish.bundle
+import autograder.publish.check
 from autograder.nbgrader_course.api import release_notebook
 
 release_notebook(Path.cwd(), sys.argv[1], Path("released"))
