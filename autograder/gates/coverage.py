@@ -22,7 +22,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from autograder.errors import CourseError
 from autograder.gates.finding import Finding
@@ -38,22 +37,16 @@ _SECTION = re.compile(r"(\d+) \S.*")
 
 def _lesson(name: str) -> str:
     if not FOLDER.fullmatch(name):
-        raise PydanticCustomError(
-            "lesson",
-            "'{name}' is not the name of a lesson: write the name of its folder, such as "
-            "07_chest_xrays",
-            {"name": name},
+        raise ValueError(
+            f"{name!r} is not the name of a lesson: write the name of its folder, such as "
+            "07_chest_xrays"
         )
     return name
 
 
 def _heading(heading: object) -> object:
     if heading is not None and not (isinstance(heading, str) and heading.strip()):
-        raise PydanticCustomError(
-            "heading",
-            "the heading must be a text or null, not {heading}: write it in quotes",
-            {"heading": repr(heading)},
-        )
+        raise ValueError(f"the heading must be a text or null, not {heading!r}: write it in quotes")
     return heading
 
 
@@ -91,8 +84,7 @@ class Coverage(BaseModel):
             elif not lessons and not any(other.startswith(f"{section}: ") for other in sections):
                 fault = "has neither a lesson nor items: name the lesson that answers it"
             if fault:
-                message = f"'{{at}}' {fault}"
-                raise PydanticCustomError("section", message, {"at": section})
+                raise checked_yaml.EntryError(section, f"{section!r} {fault}")
             last = number
         return sections
 

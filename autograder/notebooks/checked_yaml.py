@@ -28,6 +28,15 @@ _EXPECTED = {
 }
 
 
+class EntryError(ValueError):
+    """What a validator raises that looks at several entries of a mapping: which one is at fault,
+    and a sentence about it."""
+
+    def __init__(self, entry: str, message: str) -> None:
+        super().__init__(message)
+        self.entry = entry
+
+
 class YamlFault(ValueError):
     """YAML that cannot be read or does not follow its model.
 
@@ -98,9 +107,9 @@ def _faults(
     meant = {key: difflib.get_close_matches(key, known, 1) for key in unknown}
     misspelt = {name for names in meant.values() for name in names}
     for each in details:
-        # A check of several entries together says which one is at fault.
-        at = each.get("ctx", {}).get("at")
-        line, path = _locate(data, each["loc"] if at is None else (*each["loc"], at))
+        raised = each.get("ctx", {}).get("error")
+        entry = (raised.entry,) if isinstance(raised, EntryError) else ()
+        line, path = _locate(data, (*each["loc"], *entry))
         name = str(each["loc"][-1])
         if each["type"] == "extra_forbidden":
             keys = ", ".join(f"`{key}`" for key in known)
@@ -116,7 +125,7 @@ def _faults(
             values = {"input": _shown(each["input"]), **each.get("ctx", {})}
             yield line, f"`{path}` {_EXPECTED[each['type']].format(**values)}"
         else:
-            yield line, each["msg"]
+            yield line, str(raised or each["msg"])
 
 
 def _shown(value: Any) -> str:

@@ -12,7 +12,6 @@ from pydantic import (
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import PydanticCustomError
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 Minutes = Annotated[int, Field(gt=0)]
@@ -52,10 +51,8 @@ class Header(BaseModel):
     def _within_minutes(cls, reading: int, info: ValidationInfo) -> int:
         whole = info.data.get("minutes")
         if whole is not None and reading > whole:
-            raise PydanticCustomError(
-                "minutes",
-                "`minutes_reading` is {reading} and `minutes` only {whole}: `minutes` must be the "
-                "time with the exercises, `minutes_reading` the time without",
-                {"reading": reading, "whole": whole},
+            raise ValueError(
+                f"`minutes_reading` is {reading} and `minutes` only {whole}: `minutes` must be the "
+                "time with the exercises, `minutes_reading` the time without"
             )
         return reading
