@@ -54,6 +54,11 @@ def grade_id(cell: NotebookNode) -> str:
     return name
 
 
+def is_answer(cell: NotebookNode) -> bool:
+    """Whether students write in this cell: a solution, a written answer or a task."""
+    return bool(utils.is_solution(cell) or utils.is_task(cell))
+
+
 def is_edited(cell: NotebookNode) -> bool:
     """Whether a cell's text differs from the released one, as far as the notebook can tell."""
     checksum = cell.metadata.get("nbgrader", {}).get("checksum")

@@ -12,8 +12,8 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearSolutions
 from traitlets.config import Config
 
-from autograder.notebooks.cells import Answers, is_answer
-from course.cells import DEMO, FULL_SIZE, grade_id
+from autograder.notebooks.cells import Answers
+from course.cells import DEMO, FULL_SIZE, grade_id, is_answer
 
 
 def stubs(instructor: NotebookNode) -> Answers:

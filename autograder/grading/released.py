@@ -12,8 +12,7 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
-from autograder.notebooks.cells import is_answer
-from course.cells import find_grade_id
+from course.cells import find_grade_id, is_answer
 
 
 @dataclass(frozen=True)

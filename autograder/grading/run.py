@@ -18,7 +18,7 @@ from nbgrader import utils
 from autograder.grading.names import changed_names, import_statements
 from autograder.grading.rebuild import rebuild, references
 from autograder.grading.status import CELL_TIMEOUT, Status
-from autograder.notebooks.cells import Answers, is_answer
+from autograder.notebooks.cells import Answers
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.protocol import (
     LESSON_PATIENCE,
@@ -32,7 +32,7 @@ from autograder.sandbox.inside.protocol import (
     to_json,
 )
 from autograder.sandbox.workplace import Workplace, WorkplaceLostError
-from course.cells import grade_id
+from course.cells import grade_id, is_answer
 from course.check.names import bound_names
 
 # A process may be ended from outside too, by a machine short of memory, say. So an answer's process
@@ -187,7 +187,8 @@ def objects_in_tests(
             if stop is not None and stop.status == Status.ERROR:
                 return None
             found.append(run.objects)
-        return found[0]
+        use: ObjectUse = found[0]
+        return use
 
 
 def known_objects(

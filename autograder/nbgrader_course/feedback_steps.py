@@ -20,7 +20,7 @@ from nbgrader.preprocessors import ClearHiddenTests, NbGraderPreprocessor
 from traitlets import Bool
 
 from autograder.grading.status import Status
-from autograder.notebooks.cells import is_answer
+from course.cells import is_answer
 
 PICTURES = {"image/png", "image/jpeg"}
 LINK = re.compile(r'\bhref="([^"]*)"')

@@ -26,10 +26,9 @@ from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
 from autograder.grading.released import released
 from autograder.grading.status import CELL_TIMEOUT, Status
-from autograder.notebooks.cells import is_answer
 from autograder.notebooks.files import archive
 from autograder.sandbox.workplace import shared_workplace
-from course.cells import grade_id
+from course.cells import grade_id, is_answer
 
 
 def _folder(preprocessor: NbGraderPreprocessor, resources: ResourcesDict, submitted: bool) -> Path:

@@ -31,11 +31,6 @@ class Group:
     tests: list[int] = field(default_factory=list)
 
 
-def is_answer(cell: NotebookNode) -> bool:
-    """Whether students write in this cell: a solution, a written answer or a task."""
-    return bool(utils.is_solution(cell) or utils.is_task(cell))
-
-
 def groups(notebook: NotebookNode) -> Iterator[Group]:
     """The exercises of a notebook: each solution cell with the test cells that follow it."""
     current: Group | None = None
