@@ -26,10 +26,10 @@ lab: $(STAMP) ## JupyterLab on the lessons
 	@$(BIN)/course lab
 
 test: $(STAMP) ## everything that continuous integration runs
-	@$(BIN)/python tests/run.py
+	@$(BIN)/python -m tests.run
 
 check: $(STAMP) ## the quick half of the tests
-	@$(BIN)/python tests/run.py --quick
+	@$(BIN)/python -m tests.run --quick
 
 build: $(STAMP) ## notebooks and tables from the sources in solutions/
 	@$(BIN)/autograder build
