@@ -16,7 +16,7 @@ import nbformat
 from nbformat import NotebookNode
 from nbgrader import utils
 
-from autograder.gates.finding import Finding
+from autograder.gates.finding import Finding, Gate
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.known_mistakes import Signatures, signature
 from autograder.grading.rebuild import references, stubs
@@ -249,6 +249,13 @@ def as_proven(work: Sequence[Work], workers: int = 2) -> Iterator[tuple[int, Pro
         futures = {pool.submit(_prove, each, workplace): index for index, each in enumerate(work)}
         for future in as_completed(futures):
             yield futures[future], future.result()
+
+
+def gate(lessons: Sequence[Lesson], workers: int = 2) -> Gate:
+    """The proofs of lessons as a gate of ``autograder check``; ``workers`` run at a time."""
+    work = plan(lessons)
+    found = (findings(work[index].variant, proof) for index, proof in as_proven(work, workers))
+    return Gate("proof", len(work), found)
 
 
 def findings(variant: Variant, proof: Proof) -> list[Finding]:

@@ -1,7 +1,8 @@
-"""What a gate finds: where something is, what is wrong with it, and what to do."""
+"""What a gate is, and what it finds: where a fault is, what is wrong, and what to do."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 
@@ -27,3 +28,18 @@ class Finding:
         place = [self.file] if self.file else []
         place += [f"{name} {n}" for name, n in (("cell", self.cell), ("line", self.line)) if n]
         return f"{', '.join(place)}: {self.problem}: {self.remedy}."
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One gate over the lessons that were chosen.
+
+    Attributes:
+        name: of the gate.
+        steps: how many parts its work has.
+        findings: what each part finds, which may be nothing. A part is done when it is asked for.
+    """
+
+    name: str
+    steps: int
+    findings: Iterator[Sequence[Finding]]

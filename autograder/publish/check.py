@@ -1,4 +1,4 @@
-"""All gates of the course: what ``autograder check`` runs, one gate after the other.
+"""The gates of the course, one after the other, as ``autograder check`` runs them.
 
 The tests of each gate call the same functions.
 """
@@ -6,57 +6,37 @@ The tests of each gate call the same functions.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from autograder.gates import coverage, leaks, style
-from autograder.gates.finding import Finding
+from autograder.gates.finding import Finding, Gate
 from autograder.notebooks.source import Lesson
 from autograder.publish import build, lesson_lists
 
-DRIFT, LEAKS, COVERAGE, STYLE, PROOF = "drift", "leaks", "coverage", "style", "proof"
 
+def gates(root: Path, lessons: Sequence[Lesson], *, whole: bool) -> list[Gate]:
+    """The gates that run no answers, in the order in which a mistake is cheapest to find.
 
-@dataclass(frozen=True)
-class Gate:
-    """One gate over the lessons that were chosen.
-
-    Attributes:
-        name: of the gate.
-        steps: how many parts its work has.
-        findings: what each part finds, which may be nothing. The work is done as one asks for it.
-    """
-
-    name: str
-    steps: int
-    findings: Iterator[Sequence[Finding]]
-
-
-def gates(
-    root: Path, lessons: Sequence[Lesson], *, whole: bool, quick: bool = False, workers: int = 2
-) -> list[Gate]:
-    """The gates, in the order in which a mistake is cheapest to find.
+    ``proofs.gate`` is the one that runs them; this module does not import it, since it brings the
+    sandbox with it.
 
     Args:
         root: the repository.
         lessons: the lessons to look at.
         whole: whether these are all of them. Then what belongs to no single lesson is looked at
             too: the tables of lessons, the other files in ``lessons/``, the history of the map.
-        quick: without the proofs, which run every known mistake.
-        workers: how many notebooks run at a time.
 
     Raises:
         CourseError: there is no map of sections, or it cannot be read.
     """
     coverage.load(root)
     names = [] if whole else [lesson.name for lesson in lessons]
-    found = [
-        Gate(COVERAGE, 1, _coverage(root, names)),
-        Gate(STYLE, 1, _style(root, names)),
-        Gate(LEAKS, 1, _leaks(root, names)),
-        Gate(DRIFT, len(lessons) + whole, _drift(root, lessons, whole)),
+    return [
+        Gate("coverage", 1, _coverage(root, names)),
+        Gate("style", 1, _style(root, names)),
+        Gate("leaks", 1, _leaks(root, names)),
+        Gate("drift", len(lessons) + whole, _drift(root, lessons, whole)),
     ]
-    return found if quick else [*found, _proof(lessons, workers)]
 
 
 def _coverage(root: Path, names: Sequence[str]) -> Iterator[Sequence[Finding]]:
@@ -79,13 +59,3 @@ def _drift(root: Path, lessons: Sequence[Lesson], whole: bool) -> Iterator[Seque
         yield build.check(lesson)
     if whole:
         yield lesson_lists.check(root)
-
-
-def _proof(lessons: Sequence[Lesson], workers: int) -> Gate:
-    # Here, since it takes the sandbox along, which no other gate needs.
-    from autograder import proofs
-
-    work = proofs.plan(lessons)
-    proven = proofs.as_proven(work, workers)
-    found = (proofs.findings(work[index].variant, proof) for index, proof in proven)
-    return Gate(PROOF, len(work), found)
