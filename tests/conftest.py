@@ -50,7 +50,7 @@ def toy(built_toy, tmp_path) -> Path:
 @pytest.fixture
 def course(toy) -> Path:
     """The course ``toy`` with a map and a README, its tables of lessons written."""
-    from autograder.gates.coverage import MAP
+    from autograder.gates.section_map import MAP
     from autograder.publish import lesson_lists
 
     (toy / MAP).write_text(TOY_MAP)

@@ -1,158 +1,22 @@
 """Coverage: every section of the articles is answered under a heading that exists.
 
-The map is ``solutions/coverage.yml``. Each lesson says in its own header what it mirrors; the two
-must agree, so that a mistake in one of them is noticed. A section is open while a lesson that the
-map names for it is not written.
+The map of sections names the heading of each lesson, and each lesson says in its header what it
+mirrors. The two must agree, so that a mistake in one of them is noticed.
 """
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
-
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    ValidationInfo,
-    field_validator,
-)
 
 from autograder.errors import CourseError
 from autograder.gates.finding import Finding
-from autograder.notebooks import checked_yaml
+from autograder.gates.section_map import MAP, Coverage, load, parse
 from autograder.notebooks.cells import read_notebook
-from autograder.notebooks.folders import FOLDER
 from autograder.notebooks.markdown import headings
 from autograder.notebooks.source import Lesson, all_lessons
-
-MAP = Path("solutions") / "coverage.yml"
-_SECTION = re.compile(r"(\d+) \S.*")
-
-
-def _lesson(name: str) -> str:
-    if not FOLDER.fullmatch(name):
-        raise ValueError(
-            f"{name!r} is not the name of a lesson: write the name of its folder, such as "
-            "07_chest_xrays"
-        )
-    return name
-
-
-def _heading(heading: object) -> object:
-    if heading is not None and not (isinstance(heading, str) and heading.strip()):
-        raise ValueError(f"the heading must be a text or null, not {heading!r}: write it in quotes")
-    return heading
-
-
-Headings = dict[
-    Annotated[str, AfterValidator(_lesson)], Annotated[str | None, BeforeValidator(_heading)]
-]
-
-
-class Coverage(BaseModel):
-    """The articles' titles by number, and for each section the heading in each of its lessons.
-
-    A heading is None where the lesson is not written yet.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    articles: dict[int, str]
-    sections: dict[str, Headings]
-
-    @field_validator("sections")
-    @classmethod
-    def _in_order(cls, sections: dict[str, Headings], info: ValidationInfo) -> dict[str, Headings]:
-        articles = info.data.get("articles")
-        if articles is None:  # a fault in there is enough for now
-            return sections
-        last = 0
-        for section, lessons in sections.items():
-            match = _SECTION.fullmatch(section)
-            number = int(match[1]) if match else 0
-            fault = ""
-            if number not in articles:
-                fault = "must be the number of an article, a space and a section"
-            elif number < last:
-                fault = "does not follow the other sections of its article: move it there"
-            elif not lessons and not any(other.startswith(f"{section}: ") for other in sections):
-                fault = "has neither a lesson nor items: name the lesson that answers it"
-            if fault:
-                raise checked_yaml.EntryError(section, f"{section!r} {fault}")
-            last = number
-        return sections
-
-    def open(self) -> dict[str, list[str]]:
-        """The open sections, each with the lessons that it waits for, in the articles' order."""
-        waiting = {
-            section: [name for name, heading in lessons.items() if heading is None]
-            for section, lessons in self.sections.items()
-        }
-        return {section: names for section, names in waiting.items() if names}
-
-    def to_come(self) -> list[str]:
-        """The lessons that are not written yet, in order."""
-        return sorted({name for names in self.open().values() for name in names})
-
-    def mirrored_by(self, lesson: str) -> dict[str, str | None]:
-        """The sections that a lesson answers, each with the heading, in the articles' order."""
-        return {
-            section: lessons[lesson]
-            for section, lessons in self.sections.items()
-            if lesson in lessons
-        }
-
-    def lessons_of(self, article: int) -> set[str]:
-        """The lessons that answer an article's sections."""
-        return {
-            name
-            for section, entries in self.sections.items()
-            if section.startswith(f"{article} ")
-            for name in entries
-        }
-
-    def split(self, section: str) -> tuple[int, str, str | None]:
-        """The article's number, the section's title and, where it is an item, its name.
-
-        Titles hold colons too: an item is what stands under a section of the map.
-        """
-        number, _, title = section.partition(" ")
-        parts = title.split(": ")
-        for count in range(1, len(parts)):
-            parent = ": ".join(parts[:count])
-            if f"{number} {parent}" in self.sections:
-                return int(number), parent, ": ".join(parts[count:])
-        return int(number), title, None
-
-
-def load(root: Path) -> Coverage:
-    """Read the map of the course at ``root``.
-
-    Raises:
-        CourseError: there is no map, or it is not one.
-    """
-    path = Path(root) / MAP
-    if not path.is_file():
-        raise CourseError(f"There is no {MAP}: it says which lesson answers which section.")
-    return parse(path.read_text(encoding="utf-8"))
-
-
-def parse(text: str) -> Coverage:
-    """Read a map.
-
-    Raises:
-        CourseError: it is not YAML, or not of the form that its first lines describe.
-    """
-    try:
-        return checked_yaml.check(checked_yaml.load(text), Coverage)
-    except checked_yaml.YamlFault as fault:
-        raise CourseError(fault.describe(str(MAP))) from None
 
 
 def check(root: Path, names: Collection[str] = ()) -> list[Finding]:

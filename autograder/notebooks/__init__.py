@@ -1,1 +1,1 @@
-"""What a notebook is here: source, cells, the instructor's copy, Markdown, files."""
+"""Notebooks and what they are made from: source, cells, the instructor's copy, Markdown, files."""

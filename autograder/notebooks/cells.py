@@ -1,4 +1,4 @@
-"""What a notebook's cells are here: their tags, their parts, exercises, answers and outputs."""
+"""The cells of a notebook: markers, exercises, answers and outputs."""
 
 from __future__ import annotations
 

@@ -167,7 +167,10 @@ def _check_cell(cell: NotebookNode, where: str) -> None:
         )
     unknown = tags(cell) - TAGS
     if unknown:
-        raise CourseError(f"{where}: unknown tag {', '.join(sorted(unknown))}.")
+        raise CourseError(
+            f"{where}: unknown tag {', '.join(sorted(unknown))}; known are "
+            f"{', '.join(sorted(TAGS))}."
+        )
     lines = len(cell.source.splitlines())
     if cell.cell_type == "code" and lines > MAX_LINES:
         raise CourseError(f"{where}: {lines} lines, and a cell has at most {MAX_LINES}: split it.")
@@ -177,7 +180,7 @@ def _check_cell(cell: NotebookNode, where: str) -> None:
             raise CourseError(f"{where}: `points` and `solution` need a `grade_id`.")
         for marker in (BEGIN_SOLUTION, BEGIN_HIDDEN):
             if marker in cell.source and not tags(cell) & {MISCONCEPTION, ALTERNATIVE}:
-                raise CourseError(f"{where}: `{marker}` stands in a cell without a `grade_id`.")
+                raise CourseError(f"{where}: `{marker}` is in a cell without a `grade_id`.")
         return
     if not GRADE_ID.fullmatch(str(grade_id)):
         raise CourseError(f"{where}: grade_id {grade_id!r} must be letters, digits, underscores.")
@@ -198,7 +201,7 @@ def _check_regions(cell: NotebookNode, where: str) -> None:
         if lines.count(begin) != lines.count(end):
             raise CourseError(f"{where}: `{begin}` and `{end}` do not pair up.")
         if wanted and begin not in lines:
-            raise CourseError(f"{where}: the answer must stand between `{begin}` and `{end}`.")
+            raise CourseError(f"{where}: the answer must be between `{begin}` and `{end}`.")
     if (is_solution and BEGIN_HIDDEN in lines) or (not is_solution and BEGIN_SOLUTION in lines):
         raise CourseError(f"{where}: solutions and hidden tests cannot share a cell.")
     if not is_solution and lines[0] == BEGIN_HIDDEN:
@@ -227,7 +230,7 @@ def _exercises(cells: list[NotebookNode], where: str) -> Iterator[Exercise]:
         for kind, applies in kinds.items():
             if applies:
                 if current is None:
-                    raise CourseError(f"{where}: a cell of {kind} stands before any exercise.")
+                    raise CourseError(f"{where}: a cell of {kind} comes before the first exercise.")
                 getattr(current, kind).append(cell)
     if current is not None:
         yield current
@@ -238,7 +241,7 @@ def _check_lesson(lesson: Lesson, where: str) -> None:
     for cell in lesson.cells:
         grade_id = cell.metadata.get("grade_id")
         if grade_id in seen:
-            raise CourseError(f"{where}: grade_id {grade_id!r} is used twice.")
+            raise CourseError(f"{where}: grade_id {grade_id!r} is used twice: rename one cell.")
         if grade_id:
             seen.add(grade_id)
     if sum(THUMBNAIL in tags(cell) for cell in lesson.cells) > 1:

@@ -11,7 +11,7 @@ import tomlkit
 from packaging.requirements import Requirement
 
 from autograder.errors import CourseError
-from autograder.gates import leaks
+from autograder.gates import leaks, secret_lines
 from autograder.publish.conda import make_environment
 from autograder.publish.lock import restrict
 
@@ -47,7 +47,7 @@ def make_bundle(root: Path, out: Path) -> Path:
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         made = Path(folder) / out.name
         _write(made, dict(contents(root)))
-        findings = leaks.find(made, leaks.collect(root))
+        findings = leaks.find(made, secret_lines.collect(root))
         if findings:
             listed = "\n".join(map(str, findings[:10]))
             raise CourseError(f"The bundle would show students what they must not see:\n{listed}")

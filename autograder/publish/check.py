@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autograder.gates import coverage, leaks, style
+from autograder.gates import coverage, leaks, section_map, style
 from autograder.gates.finding import Finding, Gate
 from autograder.notebooks.source import Lesson
 from autograder.publish import build, lesson_lists
@@ -29,7 +29,7 @@ def gates(root: Path, lessons: Sequence[Lesson], *, whole: bool) -> list[Gate]:
     Raises:
         CourseError: there is no map of sections, or it cannot be read.
     """
-    coverage.load(root)
+    section_map.load(root)
     names = [] if whole else [lesson.name for lesson in lessons]
     return [
         Gate("coverage", 1, _coverage(root, names)),

@@ -12,8 +12,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from autograder.errors import CourseError
-from autograder.gates.coverage import MAP, Coverage, load
 from autograder.gates.finding import Finding
+from autograder.gates.section_map import MAP, Coverage, load
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish.thumbnails import thumbnail
 

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from autograder.errors import CourseError
-from autograder.gates import leaks
+from autograder.gates import leaks, secret_lines
 from autograder.publish import bundle
 from autograder.publish.lock import read_pins
 
@@ -177,7 +177,7 @@ def test_readme_names_a_lesson_that_exists():
 
 
 def test_bundle_of_the_course_has_no_leak(course_bundle):
-    assert leaks.find(course_bundle, leaks.collect(ROOT)) == []
+    assert leaks.find(course_bundle, secret_lines.collect(ROOT)) == []
     parts = {Path(name).parts[1] for name in names(course_bundle)}
     assert parts == {
         *("course", "lessons", "Makefile", "README.md", "pyproject.toml", "requirements.lock"),

@@ -58,7 +58,7 @@ def test_every_variant_is_proven(proofs_after):
         # A mistake that only the tests of another exercise catch.
         ("assert len(names) == 2,", "assert add(2, 2) == 4 and len(names) == 2,",
          "add misconception 1", "also fails other exercises"),
-        # A mistake that is no answer at all.
+        # A mistake that is not even Python.
         ("    return as_array(a) - as_array(b)\n\n\n# %%", "    retrun a - b\n\n\n# %%",
          "add misconception 1", "is not a mistake that runs"),
     ],
@@ -68,6 +68,34 @@ def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
     assert any(problem in found for found in proofs[variant].problems), proofs[variant]
 
 
+def test_an_exercise_meets_the_tests_of_others_once(toy_lesson):
+    everything = {"add_numbers", "add_arrays", "names_two"}
+    for work in plan([toy_lesson]):
+        whole = work.variant.kind in {"reference", "blank"} or work.variant.number == 1
+        whole &= work.variant.kind != "alternative"
+        cells = {cell.id for cell in work.instructor.cells}
+        assert {"add", "names"} <= cells
+        assert cells & everything == (everything if whole else set(work.variant.tests))
+
+
+NINE = """\
+### BEGIN SOLUTION
+nine = triple(3)
+### END SOLUTION"""
+
+SIZE = """\
+class Size(tuple):
+    ### BEGIN SOLUTION
+    def __eq__(self, other):
+        return len(self) == len(other)
+    ### END SOLUTION"""
+
+KIND = """\
+### BEGIN SOLUTION
+kind = int
+### END SOLUTION"""
+
+
 @pytest.mark.slow
 def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
     folder = toy / "solutions" / "own"
@@ -75,18 +103,11 @@ def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
     (folder / "helper.py").write_text("def triple(x):\n    return 3 * x\n")
     cells = [
         new_code_cell("from helper import triple"),
-        create_solution_cell(
-            "### BEGIN SOLUTION\nnine = triple(3)\n### END SOLUTION", "code", "nine"
-        ),
+        create_solution_cell(NINE, "code", "nine"),
         create_grade_cell("assert nine == 9", "code", "nine_test", 1),
-        create_solution_cell(
-            "class Size(tuple):\n    ### BEGIN SOLUTION\n    def __eq__(self, other):\n"
-            "        return len(self) == len(other)\n    ### END SOLUTION",
-            "code",
-            "size",
-        ),
+        create_solution_cell(SIZE, "code", "size"),
         create_grade_cell("assert Size('ab') == Size('cd')", "code", "size_test", 1),
-        create_solution_cell("### BEGIN SOLUTION\nkind = int\n### END SOLUTION", "code", "kind"),
+        create_solution_cell(KIND, "code", "kind"),
         create_grade_cell("assert kind('3') == 3", "code", "kind_test", 1),
         create_grade_cell("assert True", "code", "anything_test", 1),
     ]

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from autograder.errors import CourseError
-from autograder.gates import coverage
+from autograder.gates import section_map
 from autograder.notebooks.source import all_lessons
 from autograder.publish import lesson_lists as tables
 from tests.files import TOY_MAP, said
@@ -49,7 +49,7 @@ def test_edited_tables_are_noticed(course):
 
 
 def test_closed_section_changes_the_table(course):
-    path = course / coverage.MAP
+    path = course / section_map.MAP
     path.write_text(path.read_text().replace("1 Later: An item", "1 Later: Another item"))
     (problem,) = said(tables.check(course))
     assert problem.startswith("README.md: out of date")
@@ -66,7 +66,9 @@ def test_readme_says_how_many_lessons_there_are(course):
 
 def test_a_complete_course_has_none_to_come(course):
     lesson = all_lessons(course)[0]
-    assert tables.count([lesson] * 30, coverage.Coverage(articles={}, sections={})) == "30 lessons"
+    assert (
+        tables.count([lesson] * 30, section_map.Coverage(articles={}, sections={})) == "30 lessons"
+    )
 
 
 def test_lost_markers_are_an_error(course):
@@ -113,9 +115,9 @@ def test_a_tagged_figure_is_the_lessons_picture(course):
 
 def test_an_article_whose_lessons_need_no_others_has_a_path(course):
     (lesson,) = all_lessons(course)
-    whole = coverage.parse(TOY_MAP.replace("91_subtracting: null", "90_adding: Two and two"))
+    whole = section_map.parse(TOY_MAP.replace("91_subtracting: null", "90_adding: Two and two"))
     assert "## Only article 1\n" in tables.landing_page([lesson], whole, {})
-    assert "## Only article 1\n" not in tables.landing_page([lesson], coverage.load(course), {})
+    assert "## Only article 1\n" not in tables.landing_page([lesson], section_map.load(course), {})
     lesson.header.needs.append("91_subtracting")
     assert "## Only article 1\n" not in tables.landing_page([lesson], whole, {})
 
@@ -124,5 +126,5 @@ def test_needs_name_the_lesson(course):
     (lesson,) = all_lessons(course)
     lesson.header.needs.append("90_adding")
     lesson.header.needs.append("91_subtracting")
-    page = tables.landing_page([lesson], coverage.load(course), {})
+    page = tables.landing_page([lesson], section_map.load(course), {})
     assert "- Read first: 90 Adding, 91 subtracting (to come)\n" in page

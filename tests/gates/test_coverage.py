@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import CourseError
-from autograder.gates import coverage
+from autograder.gates import coverage, section_map
 from autograder.notebooks.source import all_lessons
 from tests.files import TOY_MAP, replace_once, said
 
@@ -20,7 +20,7 @@ SECTIONS = (Path(__file__).parent / "sections.txt").read_text(encoding="utf-8").
 @pytest.fixture
 def mapped_toy(toy) -> Path:
     """A course of one lesson with a map."""
-    (toy / coverage.MAP).write_text(TOY_MAP)
+    (toy / section_map.MAP).write_text(TOY_MAP)
     return toy
 
 
@@ -30,15 +30,15 @@ def test_course_is_covered():
 
 def test_map_names_every_section_in_the_articles_order():
     # The list here is the second entry: a section that leaves the map is missed here.
-    assert list(coverage.load(ROOT).sections) == SECTIONS
+    assert list(section_map.load(ROOT).sections) == SECTIONS
 
 
 def test_all_articles_are_there():
-    assert list(coverage.load(ROOT).articles) == [1, 2, 3, 4]
+    assert list(section_map.load(ROOT).articles) == [1, 2, 3, 4]
 
 
 def test_article_1_needs_no_lesson_outside_it():
-    path = coverage.load(ROOT).lessons_of(1)
+    path = section_map.load(ROOT).lessons_of(1)
     lessons = {lesson.name: lesson for lesson in all_lessons(ROOT)}
     outside = {name: set(lessons[name].header.needs) - path for name in path if name in lessons}
     assert not any(outside.values()), outside
@@ -46,15 +46,15 @@ def test_article_1_needs_no_lesson_outside_it():
 
 def test_toy_is_covered(mapped_toy):
     assert coverage.check(mapped_toy) == []
-    assert coverage.load(mapped_toy).open() == {"1 Later: An item": ["91_subtracting"]}
-    assert coverage.load(mapped_toy).to_come() == ["91_subtracting"]
+    assert section_map.load(mapped_toy).open() == {"1 Later: An item": ["91_subtracting"]}
+    assert section_map.load(mapped_toy).to_come() == ["91_subtracting"]
 
 
 @pytest.mark.parametrize("place", ["map", "header"])
 def test_swapped_heading_is_noticed(mapped_toy, place):
     # "Your turn" is a heading of the lesson, and not the one that answers the section.
     if place == "map":
-        replace_once(mapped_toy / coverage.MAP, "Two and two", "Your turn")
+        replace_once(mapped_toy / section_map.MAP, "Two and two", "Your turn")
     else:
         source = mapped_toy / "solutions/90_adding/adding.py"
         replace_once(source, '"1 Introduction": "Two and two"', '"1 Introduction": "Your turn"')
@@ -63,19 +63,21 @@ def test_swapped_heading_is_noticed(mapped_toy, place):
 
 
 def test_section_missing_in_the_map_is_noticed(mapped_toy):
-    replace_once(mapped_toy / coverage.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', "")
+    replace_once(
+        mapped_toy / section_map.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', ""
+    )
     (problem,) = said(coverage.check(mapped_toy))
     assert "no section of" in problem
 
 
 def test_section_missing_in_the_header_is_noticed(mapped_toy):
-    replace_once(mapped_toy / coverage.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
+    replace_once(mapped_toy / section_map.MAP, '"1 Later": {}', '"1 Later": {90_adding: Your turn}')
     (problem,) = said(coverage.check(mapped_toy))
     assert "its header does not" in problem
 
 
 def test_lesson_missing_in_the_map_is_noticed(mapped_toy):
-    replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "91_subtracting: null")
+    replace_once(mapped_toy / section_map.MAP, "90_adding: Two and two", "91_subtracting: null")
     (problem,) = said(coverage.check(mapped_toy))
     assert "does not name the lesson" in problem
 
@@ -89,13 +91,13 @@ def test_removed_heading_is_noticed(mapped_toy, kind):
 
 
 def test_written_lesson_cannot_be_open(mapped_toy):
-    replace_once(mapped_toy / coverage.MAP, "90_adding: Two and two", "90_adding: null")
+    replace_once(mapped_toy / section_map.MAP, "90_adding: Two and two", "90_adding: null")
     (problem,) = said(coverage.check(mapped_toy))
     assert "which is written" in problem
 
 
 def test_unwritten_lesson_cannot_answer(mapped_toy):
-    replace_once(mapped_toy / coverage.MAP, "91_subtracting: null", "91_subtracting: A heading")
+    replace_once(mapped_toy / section_map.MAP, "91_subtracting: null", "91_subtracting: A heading")
     (problem,) = said(coverage.check(mapped_toy))
     assert "which is not written" in problem
 
@@ -126,11 +128,11 @@ MAP_FAULTS = [
 
 @pytest.mark.parametrize(("old", "new", "line", "reason"), MAP_FAULTS)
 def test_a_fault_in_the_map_is_one_sentence(mapped_toy, command, old, new, line, reason):
-    replace_once(mapped_toy / coverage.MAP, old, new)
+    replace_once(mapped_toy / section_map.MAP, old, new)
     with pytest.raises(CourseError) as caught:
-        coverage.load(mapped_toy)
+        section_map.load(mapped_toy)
     message = str(caught.value)
-    assert message.startswith(f"{coverage.MAP}, line {line}: ")
+    assert message.startswith(f"{section_map.MAP}, line {line}: ")
     assert reason in message
     assert "\n" not in message
     assert message.endswith(".")
@@ -157,8 +159,8 @@ def history(tmp_path):
     git("init", "-q")
 
     def commit(text: str) -> Path:
-        (tmp_path / coverage.MAP).parent.mkdir(exist_ok=True)
-        (tmp_path / coverage.MAP).write_text(text)
+        (tmp_path / section_map.MAP).parent.mkdir(exist_ok=True)
+        (tmp_path / section_map.MAP).write_text(text)
         git("add", ".")
         git("commit", "-qm", "a version")
         return tmp_path
@@ -181,8 +183,8 @@ def test_opening_a_section_is_noticed_in_history(history):
 
 def test_losing_a_section_is_noticed_before_it_is_committed(history):
     root = history(TOY_MAP + "\n")
-    replace_once(root / coverage.MAP, '  "1 Later": {}\n', "")
-    replace_once(root / coverage.MAP, "1 Later: An item", "1 An item")
+    replace_once(root / section_map.MAP, '  "1 Later": {}\n', "")
+    replace_once(root / section_map.MAP, "1 Later: An item", "1 An item")
     problems = said(coverage.history_problems(root))
     assert len(problems) == 3
     assert all("the working tree" in problem for problem in problems)

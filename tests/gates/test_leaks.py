@@ -12,8 +12,8 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
-from autograder.gates import leaks
-from autograder.gates.leaks import ANSWER, EXPLANATION, HIDDEN
+from autograder.gates import leaks, secret_lines
+from autograder.gates.secret_lines import ANSWER, EXPLANATION, HIDDEN
 from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION
 
 ROOT = Path(__file__).parents[2]
@@ -27,12 +27,12 @@ SENTENCE = "Takes the difference instead of the sum."
 
 @pytest.fixture(scope="module")
 def secrets():
-    return leaks.collect(ROOT)
+    return secret_lines.collect(ROOT)
 
 
 @pytest.fixture(scope="module")
 def toy_secrets(built_toy):
-    return leaks.collect(built_toy)
+    return secret_lines.collect(built_toy)
 
 
 def test_lessons_of_the_course(secrets):
@@ -51,7 +51,7 @@ def test_what_is_secret(toy_secrets):
     assert kinds[WRONG] == MISCONCEPTION
     assert kinds[OTHER] == ALTERNATIVE
     assert kinds[SENTENCE] == EXPLANATION
-    # The head of the function is given, and stands in each wrong answer too.
+    # The head of the function is given, and each wrong answer has it too.
     assert "def add(a, b):" not in kinds
     assert "BEGIN SOLUTION" not in kinds
 
