@@ -27,7 +27,8 @@ class ForkProvisioner(LocalProvisioner):
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         """Start a kernel with a command, which must be ``python -m ipykernel_launcher ...``."""
-        wanted = LocalProvisioner._scrub_kwargs(kwargs)
+        # What jupyter_client's own provisioner does before it starts a process.
+        wanted = LocalProvisioner._scrub_kwargs(kwargs)  # noqa: SLF001
         problem, process = await asyncio.to_thread(try_fork, cmd, wanted)
         if process is None:
             self.log.warning("This kernel starts without the fast start: %s.", problem)

@@ -326,6 +326,6 @@ def _write_back(original: Any, state: Any) -> None:
         original.update(state)
     elif type(original).__module__.partition(".")[0] == "pandas":
         # pandas has no public way to put one table in the place of another.
-        original._update_inplace(state)
+        original._update_inplace(state)  # noqa: SLF001
     else:
         original.set_weights(state)

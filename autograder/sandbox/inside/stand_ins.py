@@ -79,7 +79,7 @@ class AnswerClass(type):
         return cls.__subclasscheck__(type(value))
 
     def __subclasscheck__(cls, kind: Any) -> bool:
-        return isinstance(kind, AnswerClass) and cls.__name__ in kind._ancestors
+        return isinstance(kind, AnswerClass) and cls.__name__ in kind._ancestors  # noqa: SLF001 - it is its own class's
 
 
 class AnswerObject:
