@@ -1,1 +1,1 @@
-"""Where answers run: isolation, the workplace, and ``inside``, which runs in there."""
+"""Where answers run: their isolation, their processes, and ``inside``, what runs in there."""

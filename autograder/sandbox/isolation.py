@@ -1,4 +1,4 @@
-"""Whether this machine can isolate submissions, and the sandbox that they run in."""
+"""Whether this machine can isolate submissions, and the command for their sandbox."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def isolation_problem() -> str | None:
 
 
 def install_bubblewrap() -> None:
-    """Install bubblewrap with apt-get, where there is one and this user may; else do nothing."""
+    """Install bubblewrap with apt-get. Does nothing where there is none or this user may not."""
     apt = shutil.which("apt-get")
     if apt is None or sys.platform != "linux":
         return
@@ -76,7 +76,11 @@ def _readable() -> list[Path]:
 
 
 def environment(isolated: bool) -> dict[str, str]:
-    """The environment variables of a sandbox: none of the host's."""
+    """The environment variables of a sandbox, none of which are taken from this process.
+
+    Args:
+        isolated: whether there is a sandbox; otherwise the machine's temporary folder is used.
+    """
     from course.datasets import data_dir
 
     package = Path(__file__).resolve().parents[1]
@@ -91,7 +95,7 @@ def environment(isolated: bool) -> dict[str, str]:
         "KERAS_BACKEND": "tensorflow",
         "MPLBACKEND": "agg",
         "COURSE_DATA_DIR": str(data_dir()),
-        # Several submissions at once keep the cores busy; more threads would only wait.
+        # Several submissions are graded at once and keep the cores busy. More threads would wait.
         "OMP_NUM_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
         "TF_NUM_INTRAOP_THREADS": "1",

@@ -186,7 +186,10 @@ class Workplace:
 
     @contextmanager
     def found_out(self, key: str) -> Iterator[list[Any]]:
-        """A list for what is to be found out once, empty until then; one thread at a time."""
+        """A list to keep what has to be found out only once; it is empty until then.
+
+        One thread at a time has the list of a key.
+        """
         with self.lock:
             lock, found = self._found.setdefault(key, (threading.Lock(), []))
         with lock:
@@ -203,7 +206,7 @@ class Workplace:
 
     @contextmanager
     def pair(self, timeout: float, files: bytes = b"") -> Iterator[Channel]:
-        """A fresh process for answers and one for tests, connected with each other.
+        """A new process for answers and one for tests, connected with each other.
 
         Args:
             timeout: seconds that the tests wait for the answers.

@@ -1,5 +1,5 @@
 """What runs inside the sandboxes: the answers on one side, the tests on the other.
 
-Nothing here knows a solution, and these modules import no other module of ``autograder``, so they
-are all of it that a sandbox needs to see.
+Nothing here knows a solution. These modules import no other module of ``autograder``, so a sandbox
+sees none of the others.
 """

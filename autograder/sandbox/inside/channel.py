@@ -9,8 +9,10 @@ import time
 # The largest value that travels, in bytes, and the longest text of a cell, in characters.
 MAX_BYTES = 256_000_000
 MAX_TEXT = 100_000
+
+# The largest message: a value, and what goes around it.
+MAX_MESSAGE_BYTES = MAX_BYTES + 1_000_000
 LENGTH = struct.Struct("<Q")
-LIMIT = MAX_BYTES + 1_000_000
 
 
 class ChannelClosedError(ConnectionError):
@@ -38,7 +40,7 @@ class Channel:
         """Wait for one message.
 
         Args:
-            timeout: seconds for all of it; None waits for ever.
+            timeout: seconds for all of it; None waits forever.
 
         Raises:
             ChannelClosedError: the other side ended, or sent a length that no message has.
@@ -46,7 +48,7 @@ class Channel:
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         (length,) = LENGTH.unpack(self._read(LENGTH.size, deadline))
-        if length > LIMIT:
+        if length > MAX_MESSAGE_BYTES:
             raise ChannelClosedError("the other process sent too much")
         return self._read(length, deadline)
 

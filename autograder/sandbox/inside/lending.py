@@ -43,11 +43,9 @@ class Lent:
     """Functions and objects of this side by number."""
 
     def __init__(self, of_answers: bool = False) -> None:
-        """Nothing is lent yet.
-
-        Args:
-            of_answers: lend objects too, and describe functions. Tests do not describe theirs:
-                the default of a parameter may be what is expected.
+        """Args:
+        of_answers: lend objects too, and describe functions. Tests do not describe theirs: the
+            default of a parameter may be what is expected.
         """
         # They are kept so that no other object gets the id of one.
         self.functions: list[Any] = []
@@ -91,11 +89,11 @@ class Lent:
         return [self.keep(value), class_names(type(value)), library_class(type(value))]
 
     def keep(self, value: Any) -> int:
-        """The number of an object from now on."""
+        """Lend an object, whatever it is, and return its number."""
         return self._number(value, self.objects, MAX_OBJECTS, "objects")
 
     def has(self, value: Any) -> bool:
-        """Whether something has been lent."""
+        """Whether a function or an object has been lent."""
         return id(value) in self.numbers
 
     def _number(self, value: Any, kept: list[Any], most: int, what: str) -> int:

@@ -42,6 +42,7 @@ class LimitedText(io.TextIOBase):
         self.size = 0
 
     def write(self, text: str) -> int:
+        """Keep the text as far as there is room; its length."""
         if not isinstance(text, str):
             raise TypeError(f"write() argument must be str, not {type(text).__name__}")
         room = MAX_TEXT - self.size
@@ -51,6 +52,7 @@ class LimitedText(io.TextIOBase):
         return len(text)
 
     def getvalue(self) -> str:
+        """What was kept, and how much was not."""
         text = "".join(self.kept)
         dropped = self.size - len(text)
         return text + (f"\n[{dropped} more characters were dropped.]\n" if dropped > 0 else "")
