@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from autograder.errors import CourseError
 from autograder.grading.conditions import environment_key
 from autograder.grading.grade_notebook import Examination, examine
+from autograder.grading.harmless import make_harmless
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.known_mistakes import Signatures, recognise
@@ -82,7 +83,7 @@ def mark(
 
     Returns:
         The instructor's notebook with the student's answers in it, run. Its metadata and that of
-        its test cells say what it is worth (``course``).
+        its test cells say what it is worth (``course``). Nothing in it is active content.
     """
     if intake.status:
         notebook = rebuild(instructor, intake.answers)
@@ -93,7 +94,9 @@ def mark(
             instructor, intake.answers, workplace, files, timeout, intake.elsewhere
         )
     mistakes = recognise(instructor, examination.cells, known or {})
-    return _text_only(_marked(examination, mistakes, intake.notes))
+    marked = _text_only(_marked(examination, mistakes, intake.notes))
+    make_harmless(marked)
+    return marked
 
 
 def _text_only(notebook: NotebookNode) -> NotebookNode:

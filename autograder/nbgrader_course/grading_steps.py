@@ -6,7 +6,6 @@ too.
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ import nbformat
 from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
-from nbformat.v4 import new_notebook, new_output
+from nbformat.v4 import new_notebook
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
@@ -139,21 +138,3 @@ class SaveScores(SaveAutoGrades):
         grade.auto_score = cell.metadata["course"]["score"]
         grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
         self.gradebook.db.commit()
-
-
-class LimitBytes(NbGraderPreprocessor):
-    """Keep outputs to a size that a browser can show."""
-
-    max_bytes = Integer(100_000, help="Bytes of one output that are kept.").tag(config=True)
-
-    def preprocess_cell(
-        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
-    ) -> tuple[NotebookNode, ResourcesDict]:
-        cell_outputs = cell.get("outputs", [])
-        for index, output in enumerate(cell_outputs):
-            size = len(json.dumps(output))
-            if size > self.max_bytes:
-                kept = output.text[: self.max_bytes] if output.output_type == "stream" else ""
-                note = f"{kept}\n[{size - len(kept)} more bytes of output were dropped.]\n"
-                cell_outputs[index] = new_output("stream", text=note)
-        return cell, resources

@@ -33,7 +33,7 @@ RELEASE, GRADING, FEEDBACK = (
 )
 
 # The steps for a notebook that has been marked, by the step before or by `autograder grade`.
-RECORDING = [f"{GRADING}.LimitBytes", f"{GRADING}.SaveScores", AssignLatePenalties]
+RECORDING = [f"{GRADING}.SaveScores", AssignLatePenalties]
 
 
 def class_dir(root: Path) -> Path:
