@@ -125,10 +125,10 @@ def _output(output: NotebookNode) -> NotebookNode:
     """What can be shown of an output. It is made anew, so that no other field comes along."""
     if output.output_type == "stream":
         name = "stderr" if output.get("name") == "stderr" else "stdout"
-        return new_output("stream", name=name, text=plain(_text(output.get("text"))))
+        return _new("stream", name=name, text=plain(_text(output.get("text"))))
     if output.output_type == "error":
         traceback = "\n".join(str(line) for line in output.get("traceback", ()))
-        return new_output(
+        return _new(
             "error",
             ename=plain(str(output.ename), MAX_NAME),
             evalue=plain(str(output.evalue), MAX_MESSAGE),
@@ -144,8 +144,8 @@ def _output(output: NotebookNode) -> NotebookNode:
     if output.output_type == "execute_result":
         number = output.get("execution_count")
         number = number if isinstance(number, int) else None
-        return new_output("execute_result", shown, execution_count=number)
-    return new_output("display_data", shown)
+        return _new("execute_result", shown, execution_count=number)
+    return _new("display_data", shown)
 
 
 def _data(data: NotebookNode) -> Iterator[tuple[str, str | None]]:
@@ -191,4 +191,9 @@ def _size(output: NotebookNode) -> int:
 
 
 def _note(text: str) -> NotebookNode:
-    return new_output("stream", text=f"{text}\n")
+    return _new("stream", text=f"{text}\n")
+
+
+def _new(kind: str, data: dict[str, str] | None = None, **fields: object) -> NotebookNode:
+    made: NotebookNode = new_output(kind, data, **fields)
+    return made

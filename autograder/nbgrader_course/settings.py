@@ -11,9 +11,8 @@ import os
 import sys
 from pathlib import Path
 
-from nbconvert.preprocessors import CSSHTMLHeaderPreprocessor
 from nbgrader.converters import GenerateAssignment
-from nbgrader.preprocessors import AssignLatePenalties, ClearOutput, GetGrades
+from nbgrader.preprocessors import AssignLatePenalties, ClearHiddenTests, ClearOutput
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
@@ -122,12 +121,7 @@ def configure(
     c.Autograde.sanitize_preprocessors = [f"{GRADING}.RebuildNotebook"]
     c.Autograde.autograde_preprocessors = [f"{GRADING}.MarkNotebook", *RECORDING]
     c.GenerateFeedback.exporter_class = f"{FEEDBACK}.FeedbackExporter"
-    c.GenerateFeedback.preprocessors = [
-        GetGrades,
-        f"{FEEDBACK}.FeedbackView",
-        f"{FEEDBACK}.SanitizeOutputs",
-        CSSHTMLHeaderPreprocessor,
-    ]
+    c.GenerateFeedback.preprocessors = [f"{FEEDBACK}.GetPoints", ClearHiddenTests]
     return c
 
 
