@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from autograder.nbgrader_course.formgrader import protect
 from autograder.nbgrader_course.settings import GRADEBOOK_VARIABLE, configure
 
 configure(
@@ -10,3 +11,5 @@ configure(
     Path(__file__).parent,
     gradebook=os.environ.get(GRADEBOOK_VARIABLE),
 )
+# Formgrader reads this file in the process of the Jupyter server.
+protect()
