@@ -1,7 +1,8 @@
 """The format of a released notebook: what its cells carry, for the students' and the grader's side.
 
 A released notebook is nbgrader's. Beside nbgrader's metadata a cell may have tags, and a cell that
-claims a result has the result that the instructor's run of it showed (``course.expected``).
+claims a result has the result that the instructor's run of it showed (``course.expected``). A test
+cell has the number of the tests that were cut from it (``course.hidden_tests``).
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ DEMO = "demo"
 FULL_SIZE = "full-size"
 # A cell that claims a result; nbval compares its output with the stored one.
 RESULT = "nbval-check-output"
+# Jupyter runs the cells that follow one with this tag, also if it raises.
+RAISES = "raises-exception"
 
 # The build names a cell that has no grade_id after the digest of its text, which tells an edit.
 _DIGEST_ID = re.compile(r"cell-([0-9a-f]{10})(-\d+)?")
@@ -97,3 +100,15 @@ def stated_result(cell: NotebookNode) -> str | None:
     course = cell.metadata.get("course")
     expected = course.get("expected") if isinstance(course, dict) else None
     return expected if isinstance(expected, str) else None
+
+
+def note_hidden_tests(cell: NotebookNode, count: int) -> None:
+    """Note in a test cell how many of its tests students do not see."""
+    cell.metadata["course"] = {"hidden_tests": count}
+
+
+def hidden_tests(cell: NotebookNode) -> int | None:
+    """How many of a test cell's tests students do not see, or None where that was not noted."""
+    course = cell.metadata.get("course")
+    count = course.get("hidden_tests") if isinstance(course, dict) else None
+    return count if isinstance(count, int) and count >= 0 else None

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import re
+
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
+from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 
-from course.cells import RESULT, tags, text_of
+from autograder.notebooks.cells import BEGIN_HIDDEN, END_HIDDEN
+from course.cells import RAISES, RESULT, note_hidden_tests, tags, text_of
+
+# A line that claims something: an assert, or a call of a testing function such as
+# `np.testing.assert_allclose` or `self.assertEqual`.
+_CLAIM = re.compile(r"^\s*(?:assert\b|(?:\w+\.)*assert\w+\()")
 
 
 class KeepResults(NbGraderPreprocessor):
@@ -23,3 +31,47 @@ class KeepResults(NbGraderPreprocessor):
             cell.metadata["editable"] = False
             cell.metadata["deletable"] = False
         return cell, resources
+
+
+class NoteHiddenTests(NbGraderPreprocessor):
+    """Before the hidden tests are cut, note in each test cell how many it has.
+
+    Only their number is noted. ``course check`` says with it what the visible tests leave open.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if cell.cell_type == "code" and utils.is_grade(cell) and not utils.is_solution(cell):
+            note_hidden_tests(cell, count_hidden_tests(cell.source))
+        return cell, resources
+
+
+class GoOnAfterErrors(NbGraderPreprocessor):
+    """Tag answers and their tests so that *Run All* goes on after one that raises.
+
+    An exercise that is not answered yet then stops nobody from reading and running the rest.
+    Grading and ``course check`` take no tag from a submission.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        if cell.cell_type == "code" and (utils.is_grade(cell) or utils.is_solution(cell)):
+            cell.metadata["tags"] = sorted(tags(cell) | {RAISES})
+        return cell, resources
+
+
+def count_hidden_tests(source: str) -> int:
+    """The number of claims in the hidden parts of a test cell; a hidden part that claims nothing
+    by an assert counts as one."""
+    claims, hidden, count = 0, False, 0
+    for line in source.splitlines():
+        if BEGIN_HIDDEN in line:
+            hidden, claims = True, 0
+        elif END_HIDDEN in line and hidden:
+            hidden = False
+            count += max(claims, 1)
+        elif hidden and _CLAIM.match(line):
+            claims += 1
+    return count

@@ -115,6 +115,8 @@ def configure(
 
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
     steps.insert(steps.index(ClearOutput), f"{RELEASE}.KeepResults")
+    at = steps.index(ClearHiddenTests)
+    steps[at:at] = [f"{RELEASE}.NoteHiddenTests", f"{RELEASE}.GoOnAfterErrors"]
     c.GenerateAssignment.preprocessors = steps
     c.Autograde.exporter_class = f"{GRADING}.SubmissionExporter"
     c.Autograde.pre_convert_hook = f"{GRADING}.hand_in_all"

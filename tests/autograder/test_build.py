@@ -4,8 +4,11 @@ import nbformat
 import pytest
 
 from autograder.errors import CourseError
+from autograder.nbgrader_course.release_steps import count_hidden_tests
+from autograder.notebooks.cells import BEGIN_HIDDEN, END_HIDDEN
 from autograder.notebooks.source import read_lesson
 from autograder.publish.build import build, check
+from course.cells import RAISES, hidden_tests, stated_result, tags
 from tests.files import replace_once, said
 
 
@@ -31,13 +34,44 @@ def test_lesson_has_no_answers_and_no_outputs(toy_lesson):
 
 
 def test_lesson_carries_what_it_claims_in_locked_cells(toy_lesson):
-    claims = [
-        cell for cell in cells(toy_lesson.student_notebook).values() if "course" in cell.metadata
-    ]
-    assert [cell.metadata.course.expected for cell in claims] == ["two and two: 4.0"]
+    released = cells(toy_lesson.student_notebook).values()
+    claims = [cell for cell in released if stated_result(cell) is not None]
+    assert [stated_result(cell) for cell in claims] == ["two and two: 4.0"]
     assert not claims[0].metadata.editable
     listed = nbformat.read(toy_lesson.student_notebook, as_version=4).metadata.course.cells
     assert listed == list(cells(toy_lesson.student_notebook))
+
+
+def test_a_test_cell_tells_how_many_tests_were_cut_from_it(toy_lesson):
+    counts = {name: hidden_tests(cell) for name, cell in cells(toy_lesson.student_notebook).items()}
+    assert {name: count for name, count in counts.items() if count is not None} == {
+        "add_numbers": 1,
+        "add_arrays": 1,
+        "names_two": 0,
+    }
+
+
+@pytest.mark.parametrize(
+    ("hidden", "count"),
+    [
+        ("assert f(1)\nassert f(2)", 2),
+        ("for x in (1, 2):\n    np.testing.assert_allclose(f(x), x)", 1),
+        ("self.assertEqual(f(1), 1)", 1),
+        ("f(1)  # it must not raise", 1),
+    ],
+)
+def test_hidden_tests_are_counted_by_their_claims(hidden, count):
+    cell = f"assert f(0)\n{BEGIN_HIDDEN}\n{hidden}\n{END_HIDDEN}\nassert f(3)"
+    assert count_hidden_tests(cell) == count
+    assert count_hidden_tests(f"{cell}\n{cell}") == 2 * count
+    assert count_hidden_tests("assert f(0)") == 0
+
+
+def test_run_all_goes_on_after_answers_and_tests(toy_lesson):
+    released = cells(toy_lesson.student_notebook)
+    tagged = {name for name, cell in released.items() if RAISES in tags(cell)}
+    assert tagged == {"add", "add_numbers", "add_arrays", "names", "names_two"}
+    assert not any(RAISES in tags(c) for c in cells(toy_lesson.instructor_notebook).values())
 
 
 def test_the_source_stays_at_home(toy_lesson):
