@@ -72,6 +72,11 @@ def is_edited(cell: NotebookNode) -> bool:
     return False
 
 
+def is_named_by_digest(name: str) -> bool:
+    """Whether the build has named a cell so, because it is neither an answer nor a test."""
+    return _DIGEST_ID.fullmatch(name) is not None
+
+
 def text_digest(cell: NotebookNode) -> str:
     """Ten hexadecimal digits that stand for a cell's type and text."""
     return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]

@@ -64,24 +64,41 @@ def check(
     no_notebook: Annotated[
         bool, typer.Option("--no-notebook", help="Run the tests only, not the whole notebook.")
     ] = False,
+    only: Annotated[
+        list[str] | None,
+        typer.Option(help="Check this exercise only; may be repeated.", metavar="EXERCISE"),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Run also what has not changed since the last check.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Seconds that a cell may take.", min=1)] = 300,
 ) -> None:
-    """Say which exercises of a lesson are right, which are not yet, and why.
+    """Say which exercises of a lesson pass the tests that you see, which do not yet, and why.
 
-    Ends with exit code 0 if everything is right, 1 if something is left to do, and 2 if the lesson
-    cannot be read.
+    Only what has changed since the last check is run. Ends with exit code 0 if nothing is left to
+    do, 1 if something is, and 2 if the lesson cannot be read.
     """
+    import platformdirs
+
     from course import check as checking
     from course.check.show import Progress, show
 
     console = Console()
     progress = None if as_json else Progress(console)
-    report = checking.check(lesson, whole=not no_notebook, timeout=timeout, progress=progress)
+    report = checking.check(
+        lesson,
+        whole=not no_notebook,
+        only=only or (),
+        timeout=timeout,
+        memory=platformdirs.user_cache_path("course") / "checks",
+        force=force,
+        progress=progress,
+    )
     if as_json:
         typer.echo(json.dumps(report.to_dict(), indent=2, ensure_ascii=False))
     else:
         show(report, console)
-    raise typer.Exit(0 if report.is_right else 1)
+    raise typer.Exit(0 if report.is_done else 1)
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

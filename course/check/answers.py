@@ -31,26 +31,27 @@ from nbgrader.validator import Validator
 from traitlets import Any as AnyTrait
 from traitlets import Float
 
-from course.cells import find_grade_id, first_line, grade_id, is_edited, tags
+from course.cells import RAISES, find_grade_id, first_line, grade_id, hidden_tests, is_edited, tags
 from course.check.lesson import Exercise, Lesson
-from course.check.names import (
-    bound_names,
-    has_statements,
-    imported_modules,
-    needed_names,
-)
+from course.check.names import has_statements
 from course.kernels import warm_by_default
 
-RIGHT, NOT_YET, UNANSWERED, ERROR, BY_HAND = (
+# The states of an exercise. "right" is said only where grading has no test that was not run here.
+RIGHT, PASSES, HIDDEN, NOT_YET, UNANSWERED, ERROR, BY_HAND, UNTESTED = (
     "right",
+    "passes the tests that you see",
+    "runs",
     "not yet",
     "not answered",
     "error",
     "graded by hand",
+    "not checked",
 )
+# Those that leave nothing to do.
+DONE = {RIGHT, PASSES, HIDDEN, BY_HAND, UNTESTED}
 
 # A student's tags must not change what runs.
-_TAGS_THAT_STEER = {"raises-exception", "skip-execution"}
+_TAGS_THAT_STEER = {RAISES, "skip-execution"}
 _FRAME = re.compile(r"Cell In\s?\[(\d+)\], line (\d+)")
 _LINES_SHOWN = 12
 
@@ -59,8 +60,20 @@ _LINES_SHOWN = 12
 class Outcome:
     """The state of one exercise.
 
-    ``state`` is one of the constants above; ``message`` says why, for a student; ``passed`` and
-    ``tests`` count the visible tests; ``warnings`` name what grading will not see.
+    Attributes:
+        name: its name, by which a lesson and ``--only`` know it.
+        title: the heading above it.
+        state: one of the constants above.
+        message: why, for a student.
+        passed: how many of the visible tests pass.
+        tests: how many test cells have a visible test.
+        hidden: how many tests are hidden, or None where the notebook does not tell.
+        points: the points that it carries.
+        earned: the points of tests that were seen in full and pass.
+        open_points: the points that depend on hidden tests, where no visible test fails.
+        points_by_hand: the points that a person gives.
+        warnings: what grading will not see.
+        unchanged: whether nothing has changed since an earlier check, whose outcome this is.
     """
 
     name: str
@@ -69,11 +82,18 @@ class Outcome:
     message: str = ""
     passed: int = 0
     tests: int = 0
+    hidden: int | None = None
+    points: float = 0
+    earned: float = 0
+    open_points: float = 0
+    points_by_hand: float = 0
     warnings: list[str] = field(default_factory=list)
+    unchanged: bool = False
 
     @property
-    def is_right(self) -> bool:
-        return self.state in {RIGHT, BY_HAND} and not self.warnings
+    def is_done(self) -> bool:
+        """Whether nothing is left to do, as far as the visible tests tell."""
+        return self.state in DONE and not self.warnings
 
 
 class _Execute(Execute):
@@ -137,10 +157,20 @@ def _failure(name: str, message: str) -> NotebookNode:
     return new_output("error", ename=name, evalue=message, traceback=[])
 
 
-def as_graded(lesson: Lesson) -> NotebookNode:
-    """The notebook that grading would run."""
+def as_graded(lesson: Lesson, exercises: list[Exercise] | None = None) -> NotebookNode:
+    """The notebook that grading would run, or as much of it as these exercises need.
+
+    It is run by this Python's kernel, whatever kernel the student's editor has named.
+    """
+    cells = lesson.graded_cells()
+    if exercises is not None:
+        needed = {id(cell) for exercise in exercises for cell in lesson.needed_cells(exercise)}
+        cells = [cell for cell in cells if id(cell) in needed]
     notebook = copy.deepcopy(lesson.notebook)
-    notebook.cells = copy.deepcopy(lesson.graded_cells())
+    notebook.cells = copy.deepcopy(cells)
+    notebook.metadata["kernelspec"] = NotebookNode(
+        name="python3", display_name="Python 3", language="python"
+    )
     for cell in notebook.cells:
         if find_grade_id(cell) and _TAGS_THAT_STEER & tags(cell):
             cell.metadata.tags = sorted(tags(cell) - _TAGS_THAT_STEER)
@@ -148,18 +178,24 @@ def as_graded(lesson: Lesson) -> NotebookNode:
 
 
 def check_answers(
-    lesson: Lesson, *, timeout: float = 300, on_cell: Callable[[NotebookNode], None] | None = None
+    lesson: Lesson,
+    exercises: list[Exercise] | None = None,
+    *,
+    timeout: float = 300,
+    on_cell: Callable[[NotebookNode], None] | None = None,
 ) -> tuple[list[Outcome], list[str]]:
     """Run the visible tests.
 
     Args:
         lesson: the lesson, as ``read_lesson`` returns it.
+        exercises: the exercises to check. None, the default, checks all.
         timeout: the seconds that a cell may take, 300 by default.
         on_cell: a function that is called with each cell before it runs. None, the default, calls
             nothing.
 
     Returns:
-        an outcome per exercise, and what is wrong with the lesson outside the exercises.
+        an outcome per exercise, without warnings, and the lesson's cells that fail outside the
+        exercises, a sentence each.
     """
     validator = LessonValidator(cell_timeout=timeout, on_cell=on_cell or (lambda cell: None))
     validator.log.setLevel("CRITICAL")
@@ -167,15 +203,13 @@ def check_answers(
         if not lesson.made_here:
             _copy_neighbours(lesson.path, Path(folder))
         path = Path(folder) / lesson.path.name
-        nbformat.write(as_graded(lesson), path)
+        nbformat.write(as_graded(lesson, exercises), path)
         with quiet_kernels():
             executed = validator.run(path)
     failed = validator.failed_tests(executed)
     run = _Run(executed)
-    outcomes = [_judge(exercise, run, failed) for exercise in lesson.exercises]
-    for exercise, outcome in zip(lesson.exercises, outcomes, strict=True):
-        outcome.warnings += unseen(lesson, exercise)
-    return outcomes, _problems(lesson, run)
+    chosen = lesson.exercises if exercises is None else exercises
+    return [_judge(exercise, run, failed) for exercise in chosen], _failures(run)
 
 
 @contextlib.contextmanager
@@ -233,47 +267,102 @@ class _Run:
 
 
 def _judge(exercise: Exercise, run: _Run, failed: set[str]) -> Outcome:
-    outcome = Outcome(exercise.name, exercise.title, RIGHT, tests=len(exercise.tests))
     answer = exercise.answer
-    changed = [test for test in exercise.tests if is_edited(test) or test.cell_type != "code"]
-    for test in changed:
-        outcome.warnings.append(
-            f"The test cell {grade_id(test)} was changed: grading uses the original. "
-            "Take it from a fresh copy of the lesson."
-        )
+    seen = [test for test in exercise.tests if has_statements(test.source)]
+    outcome = Outcome(exercise.name, exercise.title, RIGHT, tests=len(seen))
+    outcome.hidden = _hidden(exercise.tests)
+    outcome.points = sum(_points(cell) for cell in exercise.cells)
     if answer is not None and utils.is_grade(answer):
-        return _judge_by_hand(answer, outcome)
-    if answer is not None and "checksum" in answer.metadata.nbgrader and not is_edited(answer):
+        outcome.points_by_hand = _points(answer)
+        outcome.state = UNANSWERED if _is_untouched(answer) else BY_HAND
+        return outcome
+    if answer is not None and _is_untouched(answer):
         outcome.state = UNANSWERED
         return outcome
-    tests = [run.by_id[grade_id(test)] for test in exercise.tests if grade_id(test) in run.by_id]
-    outcome.passed = sum(grade_id(test) not in failed for test in tests)
-    ran = [run.by_id[exercise.name]] if answer is not None else []
-    for cell in ran + tests:
-        error = run.error(cell)
-        if error is None:
-            continue
-        if error.ename == "NotImplementedError" and _has_stub(answer):
-            outcome.state = UNANSWERED
-            if outcome.passed:
-                outcome.message = "A part of the answer is still `raise NotImplementedError()`."
-        elif error.ename == "AssertionError" and cell in tests and not _in_answer(error, run):
-            outcome.state, outcome.message = NOT_YET, _assertion(error, run)
+    _run_tests(exercise, seen, outcome, run, failed)
+    return outcome
+
+
+def _run_tests(
+    exercise: Exercise,
+    seen: list[NotebookNode],
+    outcome: Outcome,
+    run: _Run,
+    failed: set[str],
+) -> None:
+    """What the run of an answer and its tests tells: state, message, points."""
+    answer = exercise.answer
+    ran = [] if answer is None else [run.by_id[exercise.name]]
+    tests = [run.by_id[grade_id(test)] for test in seen if grade_id(test) in run.by_id]
+    passing = [test for test in tests if grade_id(test) not in failed]
+    error = next(((cell, e) for cell in ran + tests if (e := run.error(cell))), None)
+    outcome.passed = len(passing)
+    outcome.earned = sum(_points(test) for test in passing if hidden_tests(test) == 0)
+    if error and error[1].ename == "NotImplementedError" and _has_stub(answer):
+        outcome.state = UNANSWERED
+        if outcome.passed:
+            outcome.message = "A part of the answer is still `raise NotImplementedError()`."
+        return
+    unseen_tests = [test for test in exercise.tests if test not in seen]
+    outcome.open_points = sum(_points(test) for test in [*passing, *unseen_tests]) - outcome.earned
+    if error:
+        cell, output = error
+        if output.ename == "AssertionError" and cell in tests and not _in_answer(output, run):
+            outcome.state, outcome.message = NOT_YET, _assertion(output, run)
         else:
-            outcome.state, outcome.message = ERROR, _explain(error, run, cell)
-        return outcome
-    if outcome.passed < len(tests):
+            outcome.state, outcome.message = ERROR, _explain(output, run, cell)
+            if cell in ran:
+                outcome.open_points = 0
+    elif len(passing) < len(tests):
         outcome.state = NOT_YET
-    elif not any(has_statements(test.source) for test in exercise.tests):
-        outcome.state = BY_HAND
-        outcome.message = "It runs. Its tests are the instructor's, so nothing was compared here."
-    return outcome
+    elif not exercise.tests:
+        outcome.state = UNTESTED
+        outcome.message = (
+            "Its tests are missing from your notebook, so nothing was compared."
+            if exercise.missing
+            else "It runs. The notebook has no test for it."
+        )
+    elif not seen:
+        outcome.state = HIDDEN
+        outcome.message = "All of its tests are hidden, so nothing was compared here."
+    elif outcome.hidden != 0:
+        outcome.state, outcome.message = PASSES, _what_is_open(outcome)
 
 
-def _judge_by_hand(answer: NotebookNode, outcome: Outcome) -> Outcome:
-    untouched = "checksum" in answer.metadata.nbgrader and not is_edited(answer)
-    outcome.state = UNANSWERED if untouched else BY_HAND
-    return outcome
+def _what_is_open(outcome: Outcome) -> str:
+    if not outcome.hidden:
+        return "Grading may also run tests that you do not see."
+    decide = (
+        "1 more, which you do not see, decides"
+        if outcome.hidden == 1
+        else (f"{outcome.hidden} more, which you do not see, decide")
+    )
+    return f"{decide} {outcome.open_points:g} of its {_counted(outcome.points)}."
+
+
+def _counted(points: float) -> str:
+    return "1 point" if points == 1 else f"{points:g} points"
+
+
+def _points(cell: NotebookNode) -> float:
+    return float(cell.metadata.nbgrader.get("points") or 0) if utils.is_grade(cell) else 0.0
+
+
+def _hidden(tests: list[NotebookNode]) -> int | None:
+    """How many tests are hidden, or None where that is not noted. A test cell in which nothing is
+    to be seen has one at least."""
+    counts = [_hidden_in(test) for test in tests]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
+
+
+def _hidden_in(test: NotebookNode) -> int | None:
+    count = hidden_tests(test)
+    return count if has_statements(test.source) else max(count or 0, 1)
+
+
+def _is_untouched(answer: NotebookNode) -> bool:
+    return "checksum" in answer.metadata.nbgrader and not is_edited(answer)
 
 
 def _has_stub(answer: NotebookNode | None) -> bool:
@@ -306,7 +395,10 @@ def _explain(error: NotebookNode, run: _Run, cell: NotebookNode) -> str:
     if mine:
         return f"{message}\nin line {mine[-1][1]} of your answer: {_line(*mine[-1])}"
     if frames:
-        place = "your answer" if utils.is_solution(cell) else f"the test {find_grade_id(cell)}"
+        name = find_grade_id(cell)
+        place = "the cell" if name is None else f"the test {name}"
+        if utils.is_solution(cell):
+            place = "your answer"
         return f"{message}\nin line {frames[-1][1]} of {place}: {_line(*frames[-1])}"
     return message
 
@@ -323,70 +415,18 @@ def _shorten(text: str) -> str:
     return "\n".join(line if len(line) <= 300 else line[:297] + "..." for line in lines)
 
 
-def unseen(lesson: Lesson, exercise: Exercise) -> list[str]:
-    """What an answer relies on that grading will not see."""
-    if exercise.answer is None or exercise.answer.cell_type != "code":
-        return []
-    source = exercise.answer.source
-    needed = needed_names(source)
-    code = [cell for cell in lesson.own if cell.cell_type == "code"]
-    seen = set().union(*(bound_names(c.source) for c in lesson.graded_cells() if c in code), set())
-    warnings = []
-    groups = [
-        ("a cell of your own", [c for c in lesson.extra if c.cell_type == "code"]),
-        ("a cell that only shows something", [c for c in code if c not in lesson.graded_cells()]),
-    ]
-    for what, cells in groups:
-        for cell in cells:
-            if names := sorted(needed & bound_names(cell.source) - seen):
-                warnings.append(
-                    f"Uses {_listed(names)}, defined only in {what} (`{first_line(cell)}`), which "
-                    "grading does not run. Move it into the answer's cell."
-                )
-    for cell in code:
-        edited = cell is not exercise.answer and not find_grade_id(cell) and is_edited(cell)
-        if edited and (names := sorted(needed & bound_names(cell.source))):
-            warnings.append(
-                f"Uses {_listed(names)} from a cell of the lesson that you changed "
-                f"(`{first_line(cell)}`): grading uses the original cell."
-            )
-    if lesson.made_here:
-        warnings += [
-            f"Imports {name}, a file beside the notebook, which grading does not see. "
-            "Move what you need into the answer's cell."
-            for name in sorted(imported_modules(source))
-            if (lesson.path.parent / f"{name}.py").exists() or (lesson.path.parent / name).is_dir()
-        ]
-    return warnings
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(f"`{name}`" for name in names)
-
-
-def _problems(lesson: Lesson, run: _Run) -> list[str]:
-    problems = []
-    if lesson.missing:
-        count = len(lesson.missing)
-        problems.append(
-            f"{count} of the lesson's cells {'is' if count == 1 else 'are'} missing from your "
-            "notebook. Grading puts back what it needs, but not an answer: take a fresh copy of "
-            "the lesson and paste your answers into it."
-        )
-    for cell in lesson.extra:
-        name = cell.metadata.get("nbgrader", {}).get("grade_id")
-        if name in run.by_id:
-            problems.append(
-                f"There is a copy of the cell {name}. Grading takes the lesson's own: keep your "
-                "answer there, and delete the copy."
-            )
+def _failures(run: _Run) -> list[str]:
+    """The lesson's own cells that fail, a sentence each."""
+    found = []
     for cell in run.cells:
         error = run.error(cell)
-        if error is not None and not find_grade_id(cell) and "raises-exception" not in tags(cell):
+        if error is not None and not find_grade_id(cell) and RAISES not in tags(cell):
             changed = "You changed this cell. " if is_edited(cell) else ""
-            problems.append(
+            why = _explain(error, run, cell)
+            end = "" if why.endswith((".", "!", "?")) else "."
+            found.append(
                 f"A cell of the lesson fails without the cells that grading leaves out "
-                f"(`{first_line(cell)}`): {_explain(error, run, cell)}. {changed}"
+                f"(`{first_line(cell)}`): {why}{end} {changed}"
                 "Compare it with a fresh copy of the lesson."
             )
-    return problems
+    return found

@@ -12,7 +12,8 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.nbgraderformat import MetadataValidator
 
-from course.cells import DEMO, FULL_SIZE, find_grade_id, tags
+from course.cells import DEMO, FULL_SIZE, find_grade_id, is_named_by_digest, tags
+from course.check.names import bound_names, needed_names
 from course.lessons import LessonError
 
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
@@ -23,13 +24,19 @@ class Exercise:
     """An answer and the tests that follow it.
 
     ``answer`` is None where tests come before any answer, as an instructor's own notebook may
-    have it.
+    have it. ``missing`` are the ids of graded cells after the answer that the student deleted.
     """
 
     name: str
     title: str
     answer: NotebookNode | None
     tests: list[NotebookNode] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
+
+    @property
+    def cells(self) -> list[NotebookNode]:
+        """The answer, if there is one, and its tests."""
+        return [*([] if self.answer is None else [self.answer]), *self.tests]
 
 
 @dataclass
@@ -51,6 +58,26 @@ class Lesson:
     def graded_cells(self) -> list[NotebookNode]:
         """The cells that grading runs: the lesson's own, without those that only show something."""
         return [cell for cell in self.own if not {DEMO, FULL_SIZE} & tags(cell)]
+
+    def needed_cells(self, exercise: Exercise) -> list[NotebookNode]:
+        """The code cells that decide about an exercise, in the lesson's order.
+
+        These are its answer and tests, the lesson's own code before them, and of the other
+        exercises the cells before them that define what any of these use.
+        """
+        code = [cell for cell in self.graded_cells() if cell.cell_type == "code"]
+        mine = {id(cell) for cell in exercise.cells}
+        end = max((i for i, cell in enumerate(code, 1) if id(cell) in mine), default=0)
+        others = {id(c) for e in self.exercises if e is not exercise for c in e.cells}
+        taken = [cell for cell in code[:end] if id(cell) not in others]
+        left = [cell for cell in code[:end] if id(cell) in others]
+        needs = set().union(*(needed_names(cell.source) for cell in taken), set())
+        while more := [cell for cell in left if bound_names(cell.source) & needs]:
+            taken += more
+            left = [cell for cell in left if all(cell is not other for other in more)]
+            needs = needs.union(*(needed_names(cell.source) for cell in more))
+        ids = {id(cell) for cell in taken}
+        return [cell for cell in code if id(cell) in ids]
 
 
 def read_lesson(path: Path) -> Lesson:
@@ -75,6 +102,8 @@ def read_lesson(path: Path) -> Lesson:
             "a fresh copy of the lesson and paste your answers into it."
         )
     _validate(path, notebook, own)
+    if isinstance(listed, list):
+        _note_missing(exercises, listed, missing)
     return Lesson(path, notebook, made_here, own, extra, missing, exercises)
 
 
@@ -103,6 +132,12 @@ def _read_notebook(path: Path) -> NotebookNode:
     except Exception as error:  # nbformat raises AttributeError, KeyError and its own errors
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise LessonError(f"{path} is not a valid notebook: {reason}. {again}") from error
+    language = notebook.metadata.get("kernelspec", {}).get("language") or "python"
+    if str(language).lower() != "python":
+        raise LessonError(
+            f"{path} is a notebook for a kernel of {language}, and lessons are written in Python. "
+            f"{again}"
+        )
     return notebook
 
 
@@ -130,6 +165,16 @@ def _exercises(cells: list[NotebookNode]) -> list[Exercise]:
         elif cell.cell_type == "markdown" and (headings := _HEADING.findall(cell.source)):
             title = headings[-1]
     return exercises
+
+
+def _note_missing(exercises: list[Exercise], listed: list[str], missing: list[str]) -> None:
+    """Tell each exercise which graded cells between its answer and the next were deleted."""
+    by_name = {exercise.name: exercise for exercise in exercises if exercise.answer is not None}
+    current = None
+    for name in listed:
+        current = by_name.get(name, current)
+        if current is not None and name in missing and not is_named_by_digest(name):
+            current.missing.append(name)
 
 
 def _validate(path: Path, notebook: NotebookNode, own: list[NotebookNode]) -> None:

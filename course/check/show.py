@@ -12,7 +12,16 @@ from rich.progress import Progress as Bars
 from rich.text import Text
 
 from course.cells import find_grade_id, grade_id
-from course.check.answers import BY_HAND, ERROR, NOT_YET, RIGHT, UNANSWERED
+from course.check.answers import (
+    BY_HAND,
+    ERROR,
+    HIDDEN,
+    NOT_YET,
+    PASSES,
+    RIGHT,
+    UNANSWERED,
+    UNTESTED,
+)
 from course.check.whole import EXERCISE, RESULT, WAITING
 
 if TYPE_CHECKING:
@@ -26,7 +35,10 @@ if TYPE_CHECKING:
 # A sign and a word in addition to the colour, for readers who cannot see it.
 _STYLES = {
     RIGHT: ("✓", "green"),
-    BY_HAND: ("✓", "cyan"),
+    PASSES: ("✓", "green"),
+    HIDDEN: ("?", "cyan"),
+    BY_HAND: ("?", "cyan"),
+    UNTESTED: ("?", "yellow"),
     NOT_YET: ("✗", "yellow"),
     UNANSWERED: ("·", "dim"),
     ERROR: ("!", "red"),
@@ -107,7 +119,9 @@ def _outcome(outcome: Outcome) -> Group:
     if outcome.title:
         head.append(f"  {outcome.title}", "dim")
     if outcome.tests > 1 and outcome.state in {NOT_YET, ERROR, UNANSWERED} and outcome.passed:
-        head.append(f"  ({outcome.passed} of {outcome.tests} tests pass)", "dim")
+        head.append(f"  ({outcome.passed} of {outcome.tests} visible tests pass)", "dim")
+    if outcome.unchanged:
+        head.append("  (unchanged)", "dim")
     parts: list[RenderableType] = [head]
     if outcome.message:
         parts.append(Padding(Text(outcome.message), (0, 0, 0, 4)))
@@ -134,6 +148,8 @@ def _whole(whole: WholeRun) -> Group:
         )
     else:
         parts.append(Text(f"The notebook, run from top to bottom ({whole.cells} code cells):"))
+    if whole.unchanged:
+        parts.append(Text("  (the file is unchanged since the last check)", "dim"))
     if waiting:
         parts.append(
             _warning(
@@ -162,12 +178,27 @@ def _results(count: int) -> str:
 
 
 def _summary(report: Report) -> Text:
-    right = sum(outcome.is_right for outcome in report.exercises)
+    passed = sum(outcome.state in {RIGHT, PASSES} for outcome in report.exercises)
     total = len(report.exercises)
-    text = Text(f"{right} of {total} exercises right", "bold")
-    text.append(f" in {report.seconds:.0f} s. ", "")
-    if report.is_right:
-        text.append("Grading also runs tests that you do not see.")
-    else:
-        text.append("Change what is listed, save the notebook, and check again.")
+    what = "exercise passes" if total == 1 else "exercises pass"
+    text = Text(f"{passed} of {total} {what} the tests that you see", "bold")
+    text.append(f", checked in {report.seconds:.0f} s.\n")
+    text.append(_points(report) + "\n")
+    if any(outcome.unchanged for outcome in report.exercises):
+        text.append("What is unchanged was not run again: --force runs everything.\n", "dim")
+    if not report.is_done:
+        text.append("Change what is listed, save the notebook, and check again.\n")
+    text.right_crop(1)
     return text
+
+
+def _points(report: Report) -> str:
+    def add(name: str) -> float:
+        return sum(float(getattr(outcome, name)) for outcome in report.exercises)
+
+    parts = [f"Points: {add('earned'):g} of {add('points'):g} are certain"]
+    if left := add("open_points"):
+        parts.append(f"{left:g} more depend on tests that you do not see")
+    if by_hand := add("points_by_hand"):
+        parts.append(f"{by_hand:g} are given by a person")
+    return ", ".join(parts) + "."

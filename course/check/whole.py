@@ -50,13 +50,17 @@ class Problem:
 
 @dataclass
 class WholeRun:
-    """What nbval found: how many code cells ran, how many results were compared, and problems."""
+    """What nbval found: how many code cells ran, how many results were compared, and problems.
+
+    ``unchanged`` is whether the file is as it was at an earlier check, which this was found by.
+    """
 
     cells: int
     ran: int = 0
     compared: int = 0
     problems: list[Problem] = field(default_factory=list)
     failure: str = ""
+    unchanged: bool = False
 
     @property
     def is_right(self) -> bool:

@@ -22,6 +22,8 @@ class ToyLesson:
     def __init__(self, folder: Path):
         from nbgrader import utils
 
+        from course.cells import note_hidden_tests
+
         def graded(name: str, source: str, solution: bool = False) -> NotebookNode:
             meta = {
                 "grade_id": name,
@@ -34,6 +36,8 @@ class ToyLesson:
             if not solution:
                 meta["points"] = 2
             cell = new_code_cell(source, id=name, metadata={"nbgrader": meta})
+            if not solution:
+                note_hidden_tests(cell, 0)
             cell.metadata.nbgrader["checksum"] = utils.compute_checksum(cell)
             cell.metadata.nbgrader["cell_type"] = "code"
             return cell
@@ -69,6 +73,23 @@ class ToyLesson:
         """Put text into cells, by id."""
         for name, source in sources.items():
             self.cell(name).source = source
+        return self
+
+    def hide(self, name: str, count: int, source: str | None = None) -> ToyLesson:
+        """Say that a test cell has hidden tests; ``source`` is what is left to be seen of it."""
+        from course.cells import note_hidden_tests
+
+        cell = self.cell(name)
+        note_hidden_tests(cell, count)
+        if source is not None:
+            cell.source = source
+            del cell.metadata.nbgrader["checksum"]
+        return self
+
+    def delete(self, *names: str) -> ToyLesson:
+        """Delete cells, by id."""
+        for name in names:
+            self.notebook.cells.remove(self.cell(name))
         return self
 
     def add(self, before: str, source: str, **metadata) -> NotebookNode:

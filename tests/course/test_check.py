@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from course.check import Report, check
-from course.check.answers import BY_HAND, ERROR, NOT_YET, RIGHT, UNANSWERED
+from course.check.answers import ERROR, HIDDEN, NOT_YET, PASSES, RIGHT, UNANSWERED, UNTESTED
 from course.check.show import show
 from course.cli import app, main
 from course.lessons import LessonError, find_notebook
@@ -39,7 +39,7 @@ def test_right_answers_are_right(toy):
     path = toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save()
     report = check(path, whole=False)
     assert states(report) == {"double": RIGHT, "triple": RIGHT}
-    assert report.is_right
+    assert report.is_done
     assert [(e.title, e.passed, e.tests) for e in report.exercises] == [
         ("Twice as much", 2, 2),
         ("Three times", 1, 1),
@@ -49,8 +49,8 @@ def test_right_answers_are_right(toy):
 def test_an_untouched_lesson_is_not_answered(toy):
     report = check(toy.path, whole=False)
     assert states(report) == {"double": UNANSWERED, "triple": UNANSWERED}
-    assert not report.is_right
-    assert "0 of 2 exercises right" in printed(report)
+    assert not report.is_done
+    assert "0 of 2 exercises pass the tests that you see" in printed(report)
 
 
 def test_a_wrong_answer_gets_the_asserts_message_and_no_traceback(toy):
@@ -130,7 +130,7 @@ def test_a_warning_alone_is_not_all_right(toy):
     report = check(toy.answer(double=toy.DOUBLE, triple=answer).save(), whole=False)
     assert states(report)["triple"] == RIGHT
     assert "`spare`" in warnings(report)
-    assert not report.is_right
+    assert not report.is_done
 
 
 def test_a_module_next_to_the_notebook_is_not_seen(toy):
@@ -144,14 +144,14 @@ def test_a_module_next_to_the_notebook_is_not_seen(toy):
 def test_a_name_that_lesson_and_student_define_is_the_lessons(toy):
     toy.add("double", "import numpy as np")
     path = toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save()
-    assert check(path, whole=False).is_right
+    assert check(path, whole=False).is_done
 
 
 def test_a_changed_test_is_said(toy):
     path = toy.answer(triple_value="assert True").save()
     report = check(path, whole=False)
     assert "test cell triple_value was changed" in warnings(report)
-    assert not report.is_right
+    assert not report.is_done
 
 
 def test_tags_of_the_students_do_not_skip_a_test(toy):
@@ -180,11 +180,124 @@ def test_a_broken_cell_of_the_lesson_is_a_problem(toy):
     assert "no_such_module_here" in report.problems[0]
 
 
-def test_a_test_without_visible_checks_claims_nothing(toy):
-    toy.answer(triple=toy.TRIPLE, triple_value="# The instructor checks this.")
-    del toy.cell("triple_value").metadata.nbgrader["checksum"]
+def test_nothing_is_right_while_tests_are_hidden(toy):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).hide("double_array", 1).hide("triple_value", 3)
     report = check(toy.save(), whole=False)
-    assert states(report)["triple"] == BY_HAND
+    assert states(report) == {"double": PASSES, "triple": PASSES}
+    assert messages(report) == {
+        "double": "1 more, which you do not see, decides 2 of its 4 points.",
+        "triple": "3 more, which you do not see, decide 2 of its 2 points.",
+    }
+    assert "Points: 2 of 6 are certain, 4 more depend on tests that you do not see." in printed(
+        report
+    )
+
+
+def test_a_notebook_that_does_not_tell_what_is_hidden_is_not_called_right(toy):
+    del toy.cell("triple_value").metadata["course"]
+    report = check(toy.answer(triple=toy.TRIPLE).save(), whole=False)
+    assert states(report)["triple"] == PASSES
+    assert messages(report)["triple"] == "Grading may also run tests that you do not see."
+
+
+def test_a_test_that_is_all_hidden_is_not_counted_as_passed(toy):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE)
+    toy.hide("double_array", 2, "# Hidden tests: arrays.").hide("triple_value", 1, "# Hidden.")
+    double, triple = check(toy.save(), whole=False).exercises
+    assert (double.state, double.passed, double.tests) == (PASSES, 1, 1)
+    assert (double.earned, double.open_points, double.points) == (2, 2, 4)
+    assert (triple.state, triple.passed, triple.tests) == (HIDDEN, 0, 0)
+    assert (triple.earned, triple.open_points, triple.points) == (0, 2, 2)
+
+
+def test_points_of_failed_and_unanswered_exercises_are_not_counted(toy):
+    answer = "def double(x):\n    return 2 * x"
+    report = check(toy.answer(double=answer).hide("double_value", 1).save(), whole=False)
+    double, triple = report.exercises
+    assert (double.state, triple.state) == (ERROR, UNANSWERED)
+    assert "AttributeError: 'list' object" in double.message
+    assert (double.earned, double.open_points) == (0, 2)
+    assert (triple.earned, triple.open_points) == (0, 0)
+
+
+def test_deleted_tests_are_said(toy):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).delete("double_array", "triple_value")
+    report = check(toy.save(), whole=False)
+    assert states(report) == {"double": RIGHT, "triple": UNTESTED}
+    assert "missing from your notebook, so nothing was compared" in messages(report)["triple"]
+    assert "The test cell double_array is missing" in warnings(report)
+    assert "The test cell triple_value is missing" in warnings(report)
+    assert "1 of 2 exercises pass" in printed(report)
+    assert not report.is_done
+
+
+@pytest.mark.parametrize(
+    "kernelspec",
+    [
+        {"name": "colab", "display_name": "Python 3 (Colab)"},
+        {"name": "venv-3.12", "display_name": ".venv (3.12.1)", "language": "python"},
+    ],
+)
+def test_the_kernel_that_another_editor_has_named_is_not_needed(toy, kernelspec):
+    toy.notebook.metadata["kernelspec"] = kernelspec
+    assert states(check(toy.answer(triple=toy.TRIPLE).save(), whole=False))["triple"] == RIGHT
+
+
+def test_a_notebook_in_another_language_is_refused(toy):
+    kernelspec = {"name": "ir", "display_name": "R", "language": "R"}
+    toy.notebook.metadata["kernelspec"] = kernelspec
+    with pytest.raises(LessonError, match="a notebook for a kernel of R"):
+        check(toy.save())
+
+
+def test_where_a_cell_of_the_lesson_fails_is_said_in_sentences(toy):
+    path = toy.answer(imports="def f():\n    1 / 0\n\n\nf()").save()
+    (problem,) = check(path, whole=False).problems
+    assert "in line 2 of the cell: 1 / 0. You changed this cell." not in problem
+    assert "in line 2 of the cell: 1 / 0. Compare it with a fresh copy" in problem
+    path = toy.answer(imports="while True:\n    pass").save()
+    (problem,) = check(path, whole=False, timeout=2).problems
+    assert "a loop that never ends. Compare it" in problem
+
+
+def test_only_the_named_exercises_run(toy):
+    toy.answer(double="1 / 0", triple=toy.TRIPLE)
+    report = check(toy.save(), only=["triple"])
+    assert states(report) == {"triple": RIGHT}
+    assert report.whole is None
+    with pytest.raises(LessonError, match=r"no exercise 'tripel'\. Did you mean triple\?"):
+        check(toy.path, only=["tripel"])
+
+
+def test_an_answer_that_uses_another_runs_with_it(toy):
+    toy.answer(double=toy.DOUBLE, triple="def triple(x):\n    return double(x) + x")
+    assert states(check(toy.save(), only=["triple"])) == {"triple": RIGHT}
+
+
+def test_only_what_has_changed_runs_again(toy, tmp_path):
+    def again(**options):
+        report = check(toy.save(), whole=False, memory=tmp_path / "memory", **options)
+        return [(e.name, e.state, e.unchanged) for e in report.exercises]
+
+    toy.answer(double=toy.DOUBLE)
+    assert again() == [("double", RIGHT, False), ("triple", UNANSWERED, False)]
+    assert again() == [("double", RIGHT, True), ("triple", UNANSWERED, True)]
+    toy.answer(triple="def triple(x):\n    return double(x) + x")
+    assert again() == [("double", RIGHT, True), ("triple", RIGHT, False)]
+    toy.answer(double="def double(x):\n    return x")
+    assert again() == [("double", NOT_YET, False), ("triple", NOT_YET, False)]
+    assert again(force=True) == [("double", NOT_YET, False), ("triple", NOT_YET, False)]
+    next((tmp_path / "memory").iterdir()).write_text("{")
+    assert again(only=["triple"]) == [("triple", NOT_YET, False)]
+
+
+def test_warnings_are_new_where_the_rest_is_unchanged(toy, tmp_path):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE)
+    check(toy.save(), whole=False, memory=tmp_path / "memory")
+    toy.delete("demo")
+    report = check(toy.save(), whole=False, memory=tmp_path / "memory")
+    assert all(outcome.unchanged for outcome in report.exercises)
+    assert report.problems
 
 
 def test_a_notebook_not_made_here_may_import_its_neighbours(toy):
@@ -192,7 +305,7 @@ def test_a_notebook_not_made_here_may_import_its_neighbours(toy):
     (toy.path.parent / "mine.py").write_text("three = 3")
     answer = "from mine import three\ndef triple(x):\n    return three * x"
     report = check(toy.answer(double=toy.DOUBLE, triple=answer).save(), whole=False)
-    assert report.is_right
+    assert report.is_done
 
 
 # The notebook as a whole.
@@ -201,9 +314,18 @@ def test_a_notebook_not_made_here_may_import_its_neighbours(toy):
 @pytest.mark.slow
 def test_the_whole_notebook_runs_and_states_the_lessons_result(toy):
     report = check(toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save())
-    assert report.is_right
+    assert report.is_done
     assert (report.whole.cells, report.whole.ran, report.whole.compared) == (8, 8, 1)
     assert "runs from top to bottom: 8 code cells" in printed(report)
+
+
+@pytest.mark.slow
+def test_a_file_that_has_not_changed_is_not_run_again(toy, tmp_path):
+    toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save()
+    first, second = (check(toy.path, memory=tmp_path / "memory") for _ in range(2))
+    assert (first.whole.unchanged, second.whole.unchanged) == (False, True)
+    assert second.is_done
+    assert "unchanged since the last check" in printed(second)
 
 
 @pytest.mark.slow
@@ -211,7 +333,7 @@ def test_what_runs_at_full_size_is_left_out(toy):
     toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE, demo="1 / 0")
     toy.cell("demo").metadata.tags = ["full-size"]
     report = check(toy.save())
-    assert report.is_right
+    assert report.is_done
     assert (report.whole.cells, report.whole.ran) == (8, 7)
 
 
@@ -335,10 +457,10 @@ def test_exit_codes_and_json(toy, monkeypatch, capsys):
     result = CliRunner().invoke(app, ["check", str(toy.path), "--json", "--no-notebook"])
     assert result.exit_code == 1
     report = json.loads(result.stdout)
-    assert report["right"] is False
+    assert report["done"] is False
     assert [e["state"] for e in report["exercises"]] == [RIGHT, UNANSWERED]
     toy.answer(triple=toy.TRIPLE).save()
     assert run(toy.path, "--no-notebook") == 0
-    assert "2 of 2 exercises right" in capsys.readouterr().out
+    assert "2 of 2 exercises pass the tests that you see" in capsys.readouterr().out
     assert run(toy.path.parent / "nothing") == 2
     assert "Error: There is no file or folder" in capsys.readouterr().err
