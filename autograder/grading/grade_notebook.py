@@ -78,36 +78,106 @@ def examine(
     start = time.monotonic()
     blank = stubs(instructor)
     answers = blank | {name: text for name, text in answers.items() if name in blank}
-    stops: dict[int, Stop] = {}
-    objects = known_objects(instructor, workplace, files)
-    while True:
-        right = Reference(references(instructor), objects or ObjectUse())
-        run, stop = run_notebook(instructor, answers, right, set(stops), workplace, files, timeout)
-        if run.objects.refused and objects is None:
-            # No lesson's answer gives any, so it is found out when the first one does.
-            objects = objects_in_tests(instructor, workplace, files, timeout)
-            if objects is None:
-                return _broken(run.notebook, LOST, time.monotonic() - start)
-            continue
-        notebook = run.notebook
-        if stop is None:
-            break
-        blamed = _blamed(notebook, stop.cell)
-        if not blamed - stops.keys():
-            return _broken(notebook, stop, time.monotonic() - start)
-        stops |= {index: stop for index in blamed}
-    _write_stops(notebook, stops)
-    examination = Examination(notebook, Status.GRADED, time.monotonic() - start)
+    passes = _Passes(instructor, answers, workplace, files, timeout)
+    try:
+        run, stops = passes.run()
+        scores = _score(run, blank, elsewhere)
+        if passes.changed_arguments(run):
+            # A test may compute what it expects from an argument that the answer has changed, and
+            # another may ask whether it has: so every test must pass with the change and without.
+            unseen, more_stops = passes.run(keeps_arguments=True)
+            scores = _lower(scores, _score(unseen, blank, elsewhere))
+            stops |= more_stops
+    except _BrokenError as broken:
+        return _broken(broken.notebook, broken.stop, time.monotonic() - start)
+    examination = Examination(run.notebook, Status.GRADED, time.monotonic() - start, cells=scores)
     if stops:
         first = next(iter(stops.values()))
         examination.status, examination.message = first.status, first.message
     elif run.out_of_memory:
-        examination.status, examination.message = (
-            Status.MEMORY,
-            "An answer asked for too much memory.",
-        )
-    examination.cells = _score(run, blank, elsewhere)
+        examination.status = Status.MEMORY
+        examination.message = "An answer asked for too much memory."
     return examination
+
+
+class _BrokenError(Exception):
+    """Grading itself failed, through nobody's answer."""
+
+    def __init__(self, notebook: NotebookNode, stop: Stop) -> None:
+        super().__init__(stop.message)
+        self.notebook = notebook
+        self.stop = stop
+
+
+class _Passes:
+    """Passes over a rebuilt notebook, each repeated without the exercises that cut it short."""
+
+    def __init__(
+        self,
+        instructor: NotebookNode,
+        answers: Answers,
+        workplace: Workplace,
+        files: bytes,
+        timeout: int,
+    ) -> None:
+        self.instructor = instructor
+        self.answers = answers
+        self.workplace = workplace
+        self.files = files
+        self.timeout = timeout
+        self.objects = known_objects(instructor, workplace, files)
+
+    def run(self, keeps_arguments: bool = False) -> tuple[NotebookRun, dict[int, Stop]]:
+        """A pass that came to its end, and the cells that were left out of it, each with why.
+
+        Args:
+            keeps_arguments: see ``protocol.AnswerCell``.
+
+        Raises:
+            _BrokenError: grading itself failed.
+        """
+        stops: dict[int, Stop] = {}
+        while True:
+            right = Reference(references(self.instructor), self.objects or ObjectUse())
+            run, stop = run_notebook(
+                self.instructor, self.answers, right, set(stops), self.workplace, self.files,
+                self.timeout, keeps_arguments=keeps_arguments,
+            )  # fmt: skip
+            if run.objects.refused and self.objects is None:
+                # No lesson's answer gives any, so it is found out when the first one does.
+                self._find_out(run.notebook)
+                continue
+            if stop is None:
+                _write_stops(run.notebook, stops)
+                return run, stops
+            blamed = _blamed(run.notebook, stop.cell)
+            if not blamed - stops.keys():
+                raise _BrokenError(run.notebook, stop)
+            stops |= {index: stop for index in blamed}
+
+    def changed_arguments(self, run: NotebookRun) -> bool:
+        """Whether answers changed arguments where the instructor's own change none.
+
+        Raises:
+            _BrokenError: grading itself failed.
+        """
+        if run.objects.changed_by and self.objects is None:
+            self._find_out(run.notebook)
+        allowed = self.objects.changed_by if self.objects else frozenset()
+        return not run.objects.changed_by <= allowed
+
+    def _find_out(self, notebook: NotebookNode) -> None:
+        self.objects = objects_in_tests(self.instructor, self.workplace, self.files, self.timeout)
+        if self.objects is None:
+            raise _BrokenError(notebook, LOST)
+
+
+def _lower(one: dict[str, CellScore], other: dict[str, CellScore]) -> dict[str, CellScore]:
+    """By test cell, the lower of two scores."""
+    return {
+        name: other[name] if (other[name].score or 0.0) < (score.score or 0.0) else score
+        for name, score in one.items()
+    }
 
 
 def _blamed(notebook: NotebookNode, index: int) -> set[int]:

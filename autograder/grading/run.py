@@ -73,11 +73,13 @@ def run_notebook(
     workplace: Workplace,
     files: bytes,
     timeout: int,
+    *,
+    keeps_arguments: bool = False,
 ) -> tuple[NotebookRun, Stop | None]:
     """One pass over the rebuilt notebook, repeated where a process has ended."""
     tried: Counter[str] = Counter()
     while True:
-        run = NotebookRun(rebuild(instructor, answers), right, skip)
+        run = NotebookRun(rebuild(instructor, answers), right, skip, keeps_arguments)
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
@@ -92,10 +94,17 @@ def run_notebook(
 class NotebookRun:
     """One pass over a rebuilt notebook."""
 
-    def __init__(self, notebook: NotebookNode, right: Reference, skip: Set[int]) -> None:
+    def __init__(
+        self,
+        notebook: NotebookNode,
+        right: Reference,
+        skip: Set[int],
+        keeps_arguments: bool = False,
+    ) -> None:
         self.notebook = notebook
         self.right = right
         self.skip = skip
+        self.keeps_arguments = keeps_arguments
         self.objects = ObjectUse()
         self.lines: dict[int, int] = {}
         self.out_of_memory = False
@@ -158,6 +167,7 @@ class NotebookRun:
             changes=sorted(changed_names(right) - defined),
             imports=imports,
             objects=self.right.objects,
+            keeps_arguments=self.keeps_arguments,
         )
 
 

@@ -76,6 +76,7 @@ class AnswersProcess:
         seeds: which libraries' random numbers a test has made begin anew since the last call.
         line: the line of the answer that the last exception came from.
         expected: what the tests may do with objects of the answers; None while that is found out.
+        keeps_arguments: see ``protocol.AnswerCell``.
         found: what they have done with them.
     """
 
@@ -92,6 +93,7 @@ class AnswersProcess:
         self.line: int | None = None
         self.exceptions: dict[str, type[Exception]] = {}
         self.expected: ObjectUse | None = None
+        self.keeps_arguments = False
         self.found = ObjectUse()
         # Functions that tests have handed to answers.
         self._lent = Lent()
@@ -138,7 +140,7 @@ class AnswersProcess:
         self.channel.send(data)
         while True:
             received = self.channel.receive(max(0.0, deadline - time.monotonic()))
-            body = decode(received, borrow=self._borrow)
+            body = decode(received, borrow=self._borrow, masked=self._masked)
             if not is_call_back(body):
                 return read_reply(body)
             self.channel.send(self._call_back(body))
@@ -168,6 +170,20 @@ class AnswersProcess:
             described = Description(ancestors=lent.ancestors, library_class=lent.library_class)
             self._objects[lent.number] = self._object(self._class(described), lent.number)
         return self._objects[lent.number]
+
+    def _masked(self, array: np.ma.MaskedArray[Any, Any]) -> Any:
+        """A masked array, if the instructor's own answer gives one here; otherwise an array with
+        NaN where it is masked, which agrees with nothing."""
+        if self.expected is None:
+            self.found = replace(self.found, masked_by=self.found.masked_by | {self._asked})
+            return array
+        if self._asked in self.expected.masked_by:
+            return array
+        self.found = replace(self.found, refused=True)
+        try:
+            return np.ma.filled(array.astype(float), np.nan)
+        except (TypeError, ValueError):
+            raise CannotTravelError(advice("a masked array without numbers")) from None
 
     def _object(self, kind: AnswerClass, number: int) -> AnswerObject:
         made = answer_object(kind, number)
@@ -261,18 +277,26 @@ class AnswersProcess:
         """
         seeds, self.seeds = self.seeds, []
         given = list(changeable((*args, *kwargs.values()), is_answer_object))
-        reply = self.value(Call(name, list(args), kwargs, seeds), Returned)
+        request = Call(name, list(args), kwargs, seeds)
+        reply = self.value(request, Returned)
         numbers = [number for number, _ in reply.changed]
         if reply.same is not None:
             numbers.append(reply.same)
         if any(number >= len(given) for number in numbers):
             raise unreadable()
-        for number, state in reply.changed:
+        if reply.changed:
+            self.found = replace(self.found, changed_by=self.found.changed_by | {_origin(request)})
+        for number, state in reply.changed if self._sees_changes(request) else ():
             _write_back(given[number], state)
         # A test may look at what was printed.
         sys.stdout.write(reply.printed)
         # A function may give back the very thing that it was given.
         return reply.value if reply.same is None else given[reply.same]
+
+    def _sees_changes(self, request: Call) -> bool:
+        if not self.keeps_arguments:
+            return True
+        return self.expected is not None and _origin(request) in self.expected.changed_by
 
     def attribute(self, owner: Defined | LentObject, name: str) -> Any:
         """An attribute of an object or a class of the answers; a method is something to call."""

@@ -39,6 +39,9 @@ class Decoder(Protocol):
     def blob(self, number: Any) -> bytes:
         """The bytes that travelled under a number."""
 
+    def masked(self, array: np.ma.MaskedArray[Any, Any]) -> Any:
+        """What is taken for a masked array."""
+
 
 @dataclass(frozen=True)
 class Codec:

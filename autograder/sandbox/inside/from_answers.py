@@ -28,6 +28,8 @@ from autograder.sandbox.inside.protocol import (
 )
 
 MAX_OUTPUTS = 1_000
+# Of the name of an exception, and of its traceback.
+MAX_NAME, MAX_FRAMES = 200, 50
 
 
 @dataclass(frozen=True)
@@ -169,12 +171,16 @@ def _read_error(error: Any) -> ErrorReport:
     bases, args = fields.get("bases"), fields.get("args")
     is_plain = type(args) is list and all(type(argument) in PLAIN for argument in args)
     return ErrorReport(
-        ename=_text(fields.get("ename")) or "Error",
+        ename=_text(fields.get("ename"))[:MAX_NAME] or "Error",
         evalue=_text(fields.get("evalue"))[:MAX_TEXT],
-        bases=[_text(base) for base in bases] if type(bases) is list else [],
+        bases=[_text(base)[:MAX_NAME] for base in bases[:MAX_ANCESTORS]]
+        if type(bases) is list
+        else [],
         args=args if is_plain else None,
         line=line if type(line) is int else None,
-        traceback=[_text(frame)[:MAX_TEXT] for frame in frames] if type(frames) is list else [],
+        traceback=[_text(frame)[:MAX_TEXT] for frame in frames[:MAX_FRAMES]]
+        if type(frames) is list
+        else [],
     )
 
 

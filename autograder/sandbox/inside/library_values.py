@@ -67,7 +67,7 @@ def _pack_masked(value: Any, encoder: Encoder) -> Any:
 
 def _unpack_masked(content: Any, decoder: Decoder) -> Any:
     data, mask = (decoder.array(number) for number in content)
-    return np.ma.MaskedArray(data, mask)
+    return decoder.masked(np.ma.MaskedArray(data, mask))
 
 
 def _unpack_generator(content: Any, decoder: Decoder) -> Any:

@@ -120,7 +120,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class ObjectUse:
-    """What an assignment's tests did with objects of the answers.
+    """What an assignment's tests did with objects of the answers, and answers with what they got.
 
     Found out with the instructor's own answers, it is what the tests may do with a student's.
 
@@ -129,18 +129,23 @@ class ObjectUse:
             ``names.without_number``.
         comparisons: by class, how its objects are compared, see ``classes.comparison``.
         compared: the classes whose objects the tests compared.
-        refused: whether an object was refused because ``given_by`` did not have its origin.
+        changed_by: what changed arguments that tests called it with.
+        masked_by: what gave masked arrays, of which the masked part agrees with everything.
+        refused: whether an object or a mask was refused because ``given_by`` or ``masked_by`` did
+            not have its origin.
     """
 
     given_by: frozenset[str] = frozenset()
     comparisons: Mapping[str, list[str]] = field(default_factory=dict)
     compared: frozenset[str] = frozenset()
+    changed_by: frozenset[str] = frozenset()
+    masked_by: frozenset[str] = frozenset()
     refused: bool = False
 
     def __post_init__(self) -> None:
         # JSON has lists for sets.
-        object.__setattr__(self, "given_by", frozenset(self.given_by))
-        object.__setattr__(self, "compared", frozenset(self.compared))
+        for name in ("given_by", "compared", "changed_by", "masked_by"):
+            object.__setattr__(self, name, frozenset(getattr(self, name)))
 
 
 @dataclass(frozen=True)
@@ -170,6 +175,8 @@ class AnswerCell:
         changes: the lesson's own names whose values the instructor's answer changes in place.
         imports: the import statements of the instructor's own answer.
         objects: what the tests may do with objects of the answers; None if that is to be found out.
+        keeps_arguments: whether tests do not see what an answer changes in their arguments, unless
+            the instructor's own changes some of that call too.
     """
 
     source: str
@@ -178,6 +185,7 @@ class AnswerCell:
     changes: list[str]
     imports: str
     objects: ObjectUse | None
+    keeps_arguments: bool = False
 
 
 @dataclass(frozen=True)

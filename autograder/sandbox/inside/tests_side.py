@@ -95,6 +95,7 @@ class TestsSide:
 
     def _answer_cell(self, cell: AnswerCell) -> CellDone:
         self.answers.expected = cell.objects
+        self.answers.keeps_arguments = cell.keeps_arguments
         try:
             ran = self.answers.run(cell.source, cell.grade_id)
             if cell.imports:
@@ -105,7 +106,8 @@ class TestsSide:
             for name in set(cell.changes) & self.own:
                 if name in kinds and kinds[name].kind == "value":
                     self._bind(name, kinds[name])
-        except (AnswerStoppedError, CannotTravelError) as error:
+        except (Exception, CannotTravelError) as error:
+            # Also what an answer's objects raise when one asks what they are.
             return self._failed(error)
         return self._done(ran.outputs, ran.error)
 
@@ -126,7 +128,9 @@ class TestsSide:
             case Description(kind="value"):
                 try:
                     names[name] = self.answers.value(Get(name), Got).value
-                except CannotTravelError as error:
+                except AnswerStoppedError:
+                    raise
+                except (Exception, CannotTravelError) as error:
                     names[name] = Unusable(name, str(error))
         self.own = set(names)
 

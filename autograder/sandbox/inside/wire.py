@@ -89,6 +89,7 @@ def decode(
     data: bytes,
     lookup: Callable[[str], Any] | None = None,
     borrow: Callable[[str, Any], Any] | None = None,
+    masked: Callable[[np.ma.MaskedArray[Any, Any]], Any] | None = None,
 ) -> Any:
     """The value that ``encode`` made bytes of.
 
@@ -97,6 +98,7 @@ def decode(
         lookup: gives the object for a name; without it names are refused.
         borrow: gives the stand-in for a "function" or an "object" over there, by what ``lend`` said
             of it; without it they are refused.
+        masked: what to take for a masked array; the array itself by default.
 
     Raises:
         CannotTravelError: the bytes are not what ``encode`` writes.
@@ -110,7 +112,7 @@ def decode(
             parts.append(data[offset : offset + size])
             offset += size
         arrays = np.load(io.BytesIO(parts[1]), allow_pickle=False) if parts[1] else {}
-        return _Decoder(arrays, parts[2:], lookup, borrow).decode(json.loads(parts[0]))
+        return _Decoder(arrays, parts[2:], lookup, borrow, masked).decode(json.loads(parts[0]))
     except CannotTravelError:
         raise
     except Exception as error:
@@ -177,11 +179,13 @@ class _Decoder:
         blobs: list[bytes],
         lookup: Callable[[str], Any] | None,
         borrow: Callable[[str, Any], Any] | None,
+        masked: Callable[[np.ma.MaskedArray[Any, Any]], Any] | None,
     ) -> None:
         self.arrays = arrays
         self.blobs = blobs
         self.lookup = lookup
         self.borrow = borrow
+        self.masked = masked or (lambda array: array)
         self.items = 0
         self.depth = -1
 
