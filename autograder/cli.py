@@ -224,6 +224,14 @@ ClassPath = Annotated[
     Path | None,
     typer.Option("--class", help="The class's folder; class/ in the repository by default."),
 ]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        help="The gradebook's database, postgresql://USER@HOST/NAME; a file by default.",
+        envvar="COURSE_GRADEBOOK",
+    ),
+]
 
 
 @app.command()
@@ -252,14 +260,7 @@ def grade(
         str | None,
         typer.Option("--dask", help="Grade on a Dask cluster: its scheduler, tcp://HOST:PORT."),
     ] = None,
-    gradebook: Annotated[
-        str | None,
-        typer.Option(
-            "--db",
-            help="The gradebook's database, postgresql://USER@HOST/NAME; a file by default.",
-            envvar="COURSE_GRADEBOOK",
-        ),
-    ] = None,
+    gradebook: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
     """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback.
@@ -344,10 +345,12 @@ def _grade(
 def report(
     assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
     class_folder: ClassPath = None,
+    gradebook: DatabaseUrl = None,
 ) -> None:
     """Write a page about a graded assignment: points, exercises, mistakes, what needs a look."""
     from autograder.classroom.assignment import Assignment
     from autograder.classroom.folders import ClassFolder
+    from autograder.classroom.gradebook import Gradebook
     from autograder.classroom.report import make_report
     from autograder.classroom.submissions import given_answers
 
@@ -355,7 +358,8 @@ def report(
     graded = Assignment(root, Path(assignment).name)
     folder = ClassFolder(root, class_folder)
     answers = given_answers(graded, folder)
-    page = make_report(folder.results(graded.name), graded.exercises(), answers)
+    hours = Gradebook(folder, gradebook).hours_before_deadline(graded.name)
+    page = make_report(folder.results(graded.name), graded.exercises(), answers, hours)
     path = folder.report(graded.name)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(page, encoding="utf-8")

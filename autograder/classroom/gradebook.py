@@ -83,8 +83,7 @@ class Gradebook:
         Raises:
             CourseError: the database cannot be reached.
         """
-        is_file = self.url == gradebook_url(self.folder.path)
-        if is_file and not (self.folder.path / "gradebook.db").is_file():
+        if self._is_missing():
             return set()
         try:
             with nbgrader.Gradebook(self.url, COURSE_ID) as book:
@@ -94,6 +93,33 @@ class Gradebook:
                 return {student for (student,) in named}
         except sqlalchemy.exc.OperationalError as error:
             raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
+
+    def hours_before_deadline(self, assignment: str) -> dict[str, float]:
+        """From each student's submission to the deadline, negative where it was late; only for
+        submissions whose time is known, and none where the assignment has no deadline.
+
+        Raises:
+            CourseError: the database cannot be reached.
+        """
+        if self._is_missing():
+            return {}
+        try:
+            with nbgrader.Gradebook(self.url, COURSE_ID) as book:
+                submitted, given = nbgrader.SubmittedAssignment, nbgrader.Assignment
+                rows = book.db.query(submitted.student_id, submitted.timestamp, given.duedate)
+                named = rows.join(given).filter(given.name == assignment).all()
+        except sqlalchemy.exc.OperationalError as error:
+            raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
+        return {
+            student: (due - came).total_seconds() / 3600
+            for student, came, due in named
+            if came is not None and due is not None
+        }
+
+    def _is_missing(self) -> bool:
+        """Whether the database is a file that nothing has made yet."""
+        is_file = self.url == gradebook_url(self.folder.path)
+        return is_file and not (self.folder.path / "gradebook.db").is_file()
 
     @contextmanager
     def alone(self) -> Iterator[None]:

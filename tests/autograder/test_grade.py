@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import nbformat
+import nbgrader.api
 import pytest
 from nbformat.v4 import new_markdown_cell, new_notebook
 from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, create_solution_cell
@@ -13,9 +14,11 @@ from nbgrader.tests import create_grade_and_solution_cell, create_grade_cell, cr
 import autograder.cli
 from autograder.classroom.assignment import Assignment
 from autograder.classroom.folders import ClassFolder
+from autograder.classroom.gradebook import Gradebook
 from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
 from autograder.nbgrader_course.feedback_page import make_page
+from autograder.nbgrader_course.settings import COURSE_ID
 from tests.autograder import toy_class
 from tests.autograder.hostile import EDITS, FILES
 from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, ISOLATED, RIGHT
@@ -253,6 +256,18 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     for number, (_, status) in enumerate(broken.values()):
         page = feedback(toy, f"s{number:02}")
         assert status == "graded" or f"{status.capitalize()}." in page
+
+
+def test_time_to_the_deadline(toy, hand_in, grade):
+    book = Gradebook(ClassFolder(toy))
+    assert book.hours_before_deadline(ASSIGNMENT) == {}
+    hand_in("ada").with_name("timestamp.txt").write_text("2026-01-09 21:00:00 UTC")
+    hand_in("ben")
+    grade()
+    assert book.hours_before_deadline(ASSIGNMENT) == {}
+    with nbgrader.api.Gradebook(book.url, COURSE_ID) as database:
+        database.update_or_create_assignment(ASSIGNMENT, duedate="2026-01-10 00:00:00 UTC")
+    assert book.hours_before_deadline(ASSIGNMENT) == {"ada": 3.0}
 
 
 def test_an_instructors_own_assignment(toy):

@@ -42,19 +42,23 @@ def page():
     return make_report(results, EXERCISES, answers)
 
 
-def row(page, name):
-    found = re.search(rf"<tr><td>{name}</td>.*?</tr>", page, re.S)[0]
+def row(page, name, heading=""):
+    """The cells of the first row that is about ``name``, below a heading."""
+    found = re.search(rf"<tr><td>{name}</td>.*?</tr>", page[page.index(heading) :], re.S)[0]
     return re.findall(r"<td[^>]*>(.*?)</td>", found)
 
 
 def test_difficulty_and_discrimination(page):
     # Points of `a` are 2, 1, 1, 0 and of `b` 2, 2, 0, 0: their correlation is .71.
-    assert row(page, "a") == ["a", "2", "1", "1", "50%", "0.71"]
-    assert row(page, "b") == ["b", "2", "2", "2", "50%", "0.71"]
+    assert row(page, "a") == ["a", "2", "25%", "1", "50%", "0.71"]
+    assert row(page, "b") == ["b", "2", "50%", "2", "50%", "0.71"]
 
 
 def test_mistakes_are_counted_and_escaped(page):
-    assert '<td>Takes &lt;the&gt; difference.</td><td class="number">2</td>' in page
+    (found,) = re.findall(r"<tr><td>a</td><td>Takes.*?</tr>", page, re.S)
+    assert found.startswith("<tr><td>a</td><td>Takes &lt;the&gt; difference.")
+    assert "<pre>def a(numbers):" in found
+    assert found.endswith('<td class="number">2</td></tr>')
 
 
 def test_what_needs_a_look(page):
@@ -70,6 +74,45 @@ def test_renamed_copies_are_found_and_short_answers_are_not(page):
 def test_one_file_with_a_described_picture(page):
     assert re.search(r'<img src="data:image/png;base64,[^"]{1000,}" alt="Histogram[^"]{50,}"', page)
     assert not re.search(r'(src|href)="(?!data:)', page)
+
+
+def test_answers_that_fail_alike_are_one_group(page):
+    # Dora's submission was stopped, so it says nothing of her answers.
+    assert row(page, "b", "Other mistakes") == [
+        "b", "NameError: name &#39;f&#39; is not defined", "1: cleo"
+    ]  # fmt: skip
+
+
+def test_when_submissions_came():
+    results = [result("ada", 1, 1, 2), result("ben", 1, 0, 0), result("cleo", 0, 0, 0)]
+    page = make_report(results, EXERCISES, {}, {"ada": 30.0, "ben": -2.0, "cleo": -0.5})
+    assert row(page, "in the last two days") == ["in the last two days", "1", "4"]
+    assert row(page, "late") == ["late", "2", "0.5"]
+    assert "deadline" not in make_report(results, EXERCISES, {})
+
+
+def test_a_class_that_is_alike_is_one_row():
+    answers = {f"s{number:02}": {"a": LONG.replace("total", f"t{number}")} for number in range(45)}
+    page = make_report([result("s00", 1, 1, 2)], EXERCISES, answers)
+    assert "45 of 45: there are few ways to be right here" in page
+    assert page.count("few ways to be right here") == 1
+
+
+def test_odd_answers_names_and_points():
+    nested = "x = " + "-" * 8_000 + "1"
+    answers = {
+        "a": {"a": nested},
+        "b": {"a": nested},
+        "c": {"a": "(" * 300},
+        "d": {"a": "é'" * 200},
+    }
+    results = [result("<script>x</script>", 1, 1, 2), result("n" * 252, 1, 1, 2)]
+    for points in (0.0, float("nan"), float("inf"), -3.0, 1e12, 0.25):
+        cells = {"a1": CellScore(points, points, "<b>m</b>")}
+        results.append(Result("odd", "90_adding", Status.GRADED, points, points, cells=cells))
+        page = make_report(results, EXERCISES, answers)
+        assert "<script>" not in page
+    assert "<td>a, b</td>" in page
 
 
 def test_nothing_to_report():
