@@ -30,8 +30,8 @@ NOT_ANSWERED = "Not answered."
 # Hours before the deadline, from the one named to the next.
 SPANS = (
     ("more than two days before", 48.0),
-    ("in the last two days", 24.0),
-    ("in the last day", 3.0),
+    ("one to two days before", 24.0),
+    ("three to 24 hours before", 3.0),
     ("in the last three hours", 0.0),
     ("late", -np.inf),
 )
@@ -63,6 +63,7 @@ def make_report(
     most = float(_numbers([result.max_score for result in results]).max())
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     picture, alt = _histogram(scores, most)
+    new = list(_new_mistakes(results, exercises, answers))
     return environment.get_template("report.html.j2").render(
         assignment=results[0].assignment,
         graded=len(results),
@@ -72,7 +73,8 @@ def make_report(
         picture_alt=alt,
         exercises=list(_exercise_rows(results, exercises)),
         mistakes=_known_mistakes(results, answers),
-        new=list(_new_mistakes(results, exercises, answers)),
+        common=[group for group in new if len(group[2]) > 1],
+        single=[group for group in new if len(group[2]) == 1],
         spans=list(_spans(results, hours or {})),
         looks=list(_looks(results)),
         twins=list(alike(answers)),
@@ -170,7 +172,8 @@ def _new_mistakes(
             if exercise not in result.misconceptions:
                 key = exercise, signature(messages)
                 found[key].append(result.student)
-                said[key] = [_cut(text, MOST_MESSAGE) for text in dict.fromkeys(messages.values())]
+                texts = dict.fromkeys(text.partition(" (line ")[0] for text in messages.values())
+                said[key] = [_cut(text, MOST_MESSAGE) for text in texts]
     common = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))[:MOST_GROUPS]
     for (exercise, failure), students in common:
         example = _example(exercise, students, answers)

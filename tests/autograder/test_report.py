@@ -86,7 +86,7 @@ def test_answers_that_fail_alike_are_one_group(page):
 def test_when_submissions_came():
     results = [result("ada", 1, 1, 2), result("ben", 1, 0, 0), result("cleo", 0, 0, 0)]
     page = make_report(results, EXERCISES, {}, {"ada": 30.0, "ben": -2.0, "cleo": -0.5})
-    assert row(page, "in the last two days") == ["in the last two days", "1", "4"]
+    assert row(page, "one to two days before") == ["one to two days before", "1", "4"]
     assert row(page, "late") == ["late", "2", "0.5"]
     assert "deadline" not in make_report(results, EXERCISES, {})
 
