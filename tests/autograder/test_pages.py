@@ -25,7 +25,9 @@ from autograder.classroom.submissions import given_answers
 from autograder.nbgrader_course.api import empty_gradebook
 from tests.autograder import toy_class
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(

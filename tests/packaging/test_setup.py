@@ -157,7 +157,7 @@ def test_ci_hands_the_python_that_is_named_to_make(machine, tmp_path, python):
     program(machine.tools / "python3.12", PYTHON)
     program(machine.tools / "apt-get", APT)
     program(machine.tools / "make", '#!/bin/bash\necho "make $* with ${PYTHON:-any}" >> "$LOG"\n')
-    for name in ("git", "bwrap", "initdb"):
+    for name in ("git", "bwrap", "initdb", "chromium"):
         program(machine.tools / name, "#!/bin/bash\n")
     log = tmp_path / "log"
     variables = {"PATH": str(machine.tools), "LOG": str(log), "VENV_MODULE": str(machine.venv)}
