@@ -16,6 +16,7 @@ from autograder.classroom.assignment import Assignment
 from autograder.classroom.folders import ClassFolder
 from autograder.classroom.gradebook import Gradebook
 from autograder.errors import CourseError
+from autograder.gates import leaks
 from autograder.grading.conditions import Conditions
 from autograder.nbgrader_course.feedback_page import make_page
 from autograder.nbgrader_course.settings import COURSE_ID
@@ -74,6 +75,8 @@ def test_no_hidden_test_in_feedback(toy, hand_in, grade):
     assert "the sum of -1 and 1 should be 0" in page
     assert "assert add(-1, 1)" not in page.replace("&quot;", '"')
     assert "BEGIN HIDDEN" not in page
+    (path,) = ClassFolder(toy).feedback("ben", ASSIGNMENT)
+    assert leaks.check_feedback(path, leaks.collect(toy)) == []
 
 
 def test_an_error_names_the_line_of_the_answer(hand_in, grade):

@@ -93,7 +93,6 @@ def answer() -> str:
     ]
     lines = [
         "from IPython.display import display",
-        "from ipywidgets import HTML",
         f"for bundle in {bundles!r}:",
         "    display(bundle, raw=True)",
         f"print({json.dumps(DISPLAYED['text'][1].format(run=RUN.format('text')))})",
