@@ -1,4 +1,4 @@
-"""One call at the top of every lesson: seeds, dtype policy, figure style."""
+"""One call at the top of every lesson: seeds, dtype policy, figure style, ``%check``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,9 @@ class Setup:
 def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Setup:
     """Seed Python, NumPy and TensorFlow, pick the dtype policy, and say what was chosen and why.
 
+    In a notebook it also offers ``%check``, and shows an exercise that is not answered yet in one
+    line (see ``course.notebook``).
+
     Args:
         seed: the seed, an integer from 0 to 2**32 - 1. The default is 0.
         precision: the dtype policy. ``"auto"``, the default, is ``mixed_float16`` on a GPU with
@@ -40,7 +43,7 @@ def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Set
     """
     import keras
 
-    from course import plots
+    from course import notebook, plots
 
     # TensorFlow's advice on how often it traces functions looks like an error of the lesson.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -49,6 +52,7 @@ def setup(seed: int = 0, precision: str = "auto", *, quiet: bool = False) -> Set
     keras.utils.set_random_seed(seed)
     keras.config.set_dtype_policy(choice.policy)
     plots.use_style()
+    notebook.switch_on()
     name = device.name if device.kind == "GPU" else f"a CPU with {os.cpu_count()} cores"
     chosen = Setup(seed, choice.policy, choice.reason, name)
     if not quiet:

@@ -33,7 +33,6 @@ from traitlets import Float
 
 from course.cells import RAISES, find_grade_id, first_line, grade_id, hidden_tests, is_edited, tags
 from course.check.lesson import Exercise, Lesson
-from course.check.names import has_statements
 from course.kernels import warm_by_default
 
 # The states of an exercise. "right" is said only where grading has no test that was not run here.
@@ -268,9 +267,9 @@ class _Run:
 
 def _judge(exercise: Exercise, run: _Run, failed: set[str]) -> Outcome:
     answer = exercise.answer
-    seen = [test for test in exercise.tests if has_statements(test.source)]
+    seen = exercise.visible
     outcome = Outcome(exercise.name, exercise.title, RIGHT, tests=len(seen))
-    outcome.hidden = _hidden(exercise.tests)
+    outcome.hidden = exercise.hidden
     outcome.points = sum(_points(cell) for cell in exercise.cells)
     if answer is not None and utils.is_grade(answer):
         outcome.points_by_hand = _points(answer)
@@ -346,19 +345,6 @@ def _counted(points: float) -> str:
 
 def _points(cell: NotebookNode) -> float:
     return float(cell.metadata.nbgrader.get("points") or 0) if utils.is_grade(cell) else 0.0
-
-
-def _hidden(tests: list[NotebookNode]) -> int | None:
-    """How many tests are hidden, or None where that is not noted. A test cell in which nothing is
-    to be seen has one at least."""
-    counts = [_hidden_in(test) for test in tests]
-    known = [count for count in counts if count is not None]
-    return sum(known) if len(known) == len(counts) else None
-
-
-def _hidden_in(test: NotebookNode) -> int | None:
-    count = hidden_tests(test)
-    return count if has_statements(test.source) else max(count or 0, 1)
 
 
 def _is_untouched(answer: NotebookNode) -> bool:

@@ -12,8 +12,8 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.nbgraderformat import MetadataValidator
 
-from course.cells import DEMO, FULL_SIZE, find_grade_id, is_named_by_digest, tags
-from course.check.names import bound_names, needed_names
+from course.cells import DEMO, FULL_SIZE, find_grade_id, hidden_tests, is_named_by_digest, tags
+from course.check.names import bound_names, has_statements, needed_names
 from course.lessons import LessonError
 
 _HEADING = re.compile(r"^#+\s+(.+?)\s*$", re.MULTILINE)
@@ -37,6 +37,23 @@ class Exercise:
     def cells(self) -> list[NotebookNode]:
         """The answer, if there is one, and its tests."""
         return [*([] if self.answer is None else [self.answer]), *self.tests]
+
+    @property
+    def visible(self) -> list[NotebookNode]:
+        """The tests in which there is something to be seen."""
+        return [test for test in self.tests if has_statements(test.source)]
+
+    @property
+    def hidden(self) -> int | None:
+        """How many tests are hidden, or None where that is not noted. A test cell in which nothing
+        is to be seen has one at least."""
+        counts = [
+            count if has_statements(test.source) else max(count or 0, 1)
+            for test in self.tests
+            for count in [hidden_tests(test)]
+        ]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
 
 
 @dataclass

@@ -35,7 +35,8 @@ class ToyLesson:
             }
             if not solution:
                 meta["points"] = 2
-            cell = new_code_cell(source, id=name, metadata={"nbgrader": meta})
+            tagged = {"nbgrader": meta, "tags": ["raises-exception"]}
+            cell = new_code_cell(source, id=name, metadata=tagged)
             if not solution:
                 note_hidden_tests(cell, 0)
             cell.metadata.nbgrader["checksum"] = utils.compute_checksum(cell)
