@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
-    Progress,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
 
 from autograder.errors import CourseError
+from course.progress import Bars
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,9 +70,9 @@ def course_root() -> Path:
     )
 
 
-def progress() -> Progress:
+def progress() -> Bars:
     """A progress bar with counts and times, on stderr so that stdout stays clean."""
-    return Progress(
+    return Bars(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),

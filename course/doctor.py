@@ -58,10 +58,10 @@ def examine(console: Console | None = None) -> list[Row]:
     Args:
         console: where to show what is being looked at. None, the default, shows nothing.
     """
-    from rich.progress import Progress
+    from course.progress import Bars
 
     rows: list[Row] = []
-    with Progress(console=console, transient=True, disable=console is None) as progress:
+    with Bars(console=console, transient=True, disable=console is None) as progress:
         task = progress.add_task("", total=len(CHECKS))
         for name, look in CHECKS.items():
             progress.update(task, description=f"Looking at {name}")

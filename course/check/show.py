@@ -8,7 +8,6 @@ from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bars
 from rich.text import Text
 
 from course.cells import find_grade_id, grade_id
@@ -23,6 +22,7 @@ from course.check.answers import (
     UNTESTED,
 )
 from course.check.whole import EXERCISE, RESULT, WAITING
+from course.progress import Bars
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
