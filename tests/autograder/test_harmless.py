@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook, new_output
@@ -83,9 +84,14 @@ def test_a_table_is_kept_without_styles_and_events():
 )
 def test_no_html_runs_or_fetches(html):
     clean = displayed({"text/html": html}).get("text/html", "")
-    assert "<" not in clean.replace("<b>", "").replace("</b>", "").replace("<p>", "").replace(
-        "</p>", ""
-    )
+    assert set(re.findall("<[^>]*>?", clean)) <= {"<b>", "</b>", "<p>", "</p>"}
+
+
+def test_html_is_closed_and_not_deep():
+    html = displayed({"text/html": "</td><div>" * 1_000})["text/html"]
+    assert html == "<div>" * harmless.MAX_DEPTH + "</div>" * harmless.MAX_DEPTH
+    assert displayed({"text/html": "<b><i>x</b>y</i>"})["text/html"] == "<b><i>x</i></b>y"
+    assert displayed({"text/html": "a &lt;b&gt; &amp;"})["text/html"] == "a &lt;b&gt; &amp;"
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg"])
