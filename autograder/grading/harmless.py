@@ -30,6 +30,8 @@ MAX_NAME, MAX_MESSAGE, MAX_TRACEBACK = 100, 2_000, 20_000
 # A small file can hold a picture that fills a browser's memory.
 MAX_PIXELS = 20_000_000
 
+NO_TEXT = "The message holds nothing that can be shown."
+
 PICTURES = {"image/png": "PNG", "image/jpeg": "JPEG"}
 TEXT, HTML = "text/plain", "text/html"
 MIME_TYPE = re.compile(r"[\w.+-]{1,40}/[\w.+-]{1,60}", re.ASCII)
@@ -173,8 +175,8 @@ def plain(text: str, most: int = MAX_TEXT) -> str:
 def _cut_message(part: NotebookNode) -> None:
     """Shorten what is noted of a cell or a notebook, which may quote an answer's exception."""
     noted = part.metadata.get("course", {})
-    if isinstance(noted.get("message"), str):
-        noted["message"] = plain(noted["message"], MAX_MESSAGE)
+    if noted.get("message"):
+        noted["message"] = plain(noted["message"], MAX_MESSAGE).strip() or NO_TEXT
 
 
 def _output(output: NotebookNode) -> NotebookNode:

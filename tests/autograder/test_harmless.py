@@ -150,6 +150,12 @@ def test_messages_are_cut():
     assert len(json.dumps(notebook)) < 3 * harmless.MAX_MESSAGE
 
 
+def test_a_message_of_control_characters_is_still_a_message():
+    cell = new_code_cell("1", metadata={"course": {"message": "\x00\x1b[31m", "score": 0}})
+    make_harmless(new_notebook(cells=[cell]))
+    assert cell.metadata["course"]["message"] == harmless.NO_TEXT
+
+
 def test_written_answers_keep_words_code_and_formulas():
     text = "# Why\n*Because* $a < b$, `x[0]`, $\\frac{a}{b}$ and 1<2.\n```\nif a < b: pass\n```"
     assert harmless.harmless_markdown(text) == text
