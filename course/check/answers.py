@@ -24,7 +24,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
-from nbformat.v4 import new_output
+from nbformat.v4 import new_code_cell, new_output
 from nbgrader import utils
 from nbgrader.preprocessors import CheckCellMetadata, ClearOutput, Execute
 from nbgrader.validator import Validator
@@ -33,6 +33,8 @@ from traitlets import Float
 
 from course.cells import RAISES, find_grade_id, first_line, grade_id, hidden_tests, is_edited, tags
 from course.check.lesson import Exercise, Lesson
+from course.check.names import bound_names, needed_names
+from course.forms import FormError
 from course.kernels import warm_by_default
 
 # The states of an exercise. "right" is said only where grading has no test that was not run here.
@@ -170,10 +172,37 @@ def as_graded(lesson: Lesson, exercises: list[Exercise] | None = None) -> Notebo
     notebook.metadata["kernelspec"] = NotebookNode(
         name="python3", display_name="Python 3", language="python"
     )
-    for cell in notebook.cells:
+    by_name = {exercise.name: exercise for exercise in lesson.exercises}
+    for cell in list(notebook.cells):
+        exercise = by_name.get(find_grade_id(cell) or "")
+        if exercise is not None and cell.cell_type == "code" and utils.is_solution(cell):
+            at = notebook.cells.index(cell) + 1
+            notebook.cells.insert(at, _guard(lesson, exercise, cell.source))
         if find_grade_id(cell) and _TAGS_THAT_STEER & tags(cell):
             cell.metadata.tags = sorted(tags(cell) - _TAGS_THAT_STEER)
     return notebook
+
+
+def _guard(lesson: Lesson, exercise: Exercise, answer: str) -> NotebookNode:
+    """A cell to follow an answer's, which holds what it has defined to the forms that grading
+    takes."""
+    used = set().union(*(needed_names(test.source) for test in exercise.tests), set())
+    others = [cell for cell in lesson.graded_cells() if cell.cell_type == "code"]
+    shared = [c for c in others if all(c is not e.answer for e in lesson.exercises)]
+    known = used.union(*(bound_names(cell.source) for cell in shared))
+    names = sorted(bound_names(answer))
+    source = (
+        "import course.forms as _forms\n"
+        f"_forms.guard(globals(), {names!r}, {sorted(known)!r})\n"
+        "del _forms"
+    )
+    return new_code_cell(source, metadata={"course": {"guards": exercise.name}})
+
+
+def _guarded_by(cell: NotebookNode) -> str | None:
+    """The exercise whose values a cell of ours looks at, or None for any other cell."""
+    course = cell.metadata.get("course")
+    return course.get("guards") if isinstance(course, dict) else None
 
 
 def check_answers(
@@ -292,6 +321,7 @@ def _run_tests(
     """What the run of an answer and its tests tells: state, message, points."""
     answer = exercise.answer
     ran = [] if answer is None else [run.by_id[exercise.name]]
+    ran += [cell for cell in run.cells if _guarded_by(cell) == exercise.name]
     tests = [run.by_id[grade_id(test)] for test in seen if grade_id(test) in run.by_id]
     passing = [test for test in tests if grade_id(test) not in failed]
     error = next(((cell, e) for cell in ran + tests if (e := run.error(cell))), None)
@@ -306,7 +336,9 @@ def _run_tests(
     outcome.open_points = sum(_points(test) for test in [*passing, *unseen_tests]) - outcome.earned
     if error:
         cell, output = error
-        if output.ename == "AssertionError" and cell in tests and not _in_answer(output, run):
+        if output.ename == FormError.__name__:
+            outcome.state, outcome.message = NOT_YET, output.evalue
+        elif output.ename == "AssertionError" and cell in tests and not _in_answer(output, run):
             outcome.state, outcome.message = NOT_YET, _assertion(output, run)
         else:
             outcome.state, outcome.message = ERROR, _explain(output, run, cell)
@@ -406,7 +438,8 @@ def _failures(run: _Run) -> list[str]:
     found = []
     for cell in run.cells:
         error = run.error(cell)
-        if error is not None and not find_grade_id(cell) and RAISES not in tags(cell):
+        of_lesson = not find_grade_id(cell) and _guarded_by(cell) is None
+        if error is not None and of_lesson and RAISES not in tags(cell):
             changed = "You changed this cell. " if is_edited(cell) else ""
             why = _explain(error, run, cell)
             end = "" if why.endswith((".", "!", "?")) else "."

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+# The sentence that `course check` says too.
+from course.forms import advice as advice
+
 # Types of values that travel as they are.
 PLAIN = (str, int, float, bool, type(None))
 
@@ -12,11 +15,3 @@ class CannotTravelError(BaseException):
     It is not an ``Exception``: a test that expects an answer to raise one must not take this for
     it.
     """
-
-
-def advice(what: str) -> str:
-    """Why something cannot go from one process to the other, and what can."""
-    return (
-        f"Tests run in another process than answers, and {what} cannot go there: return numbers, "
-        "arrays, text, lists, dicts or a Keras model made of Keras's own layers."
-    )

@@ -16,6 +16,7 @@ from autograder.sandbox.inside.channel import MAX_BYTES
 from autograder.sandbox.inside.codec import PASS, Codec, Decoder, Encoder
 from autograder.sandbox.inside.errors import CannotTravelError
 from autograder.sandbox.inside.names import Shared
+from course.forms import NOT_BUILT, NOT_LOADABLE
 
 # Modules whose public functions a test may hand to an answer by name.
 SHARED_MODULES = (
@@ -185,7 +186,7 @@ def _unpack_timedelta(content: Any, decoder: Decoder) -> Any:
 
 def _pack_model(model: Any, encoder: Encoder) -> int:
     if not model.built:
-        raise CannotTravelError("This Keras model has not been built: give it an input shape.")
+        raise CannotTravelError(NOT_BUILT)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         try:
@@ -213,10 +214,7 @@ def _unpack_model(content: Any, decoder: Decoder) -> Any:
 
 def _not_loadable(error: Exception) -> CannotTravelError:
     reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return CannotTravelError(
-        "This Keras model cannot be saved and loaded again, which the tests need: use Keras's own "
-        f"layers, no Lambda layer and no class of your own. ({reason})"
-    )
+    return CannotTravelError(f"{NOT_LOADABLE} ({reason})")
 
 
 def _pack_history(history: Any, encoder: Encoder) -> Any:
