@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 
 import nbformat
@@ -83,8 +84,13 @@ class Assignment:
             f"{conditions.environment} {conditions.timeout} {conditions.isolated}".encode()
         )
         for name, notebook in self.notebooks.items():
-            code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
-            digest.update("\0".join([name, *code]).encode())
+            cells = [
+                # Points, kinds and ids decide what an answer is worth as its tests do.
+                (cell.cell_type, cell.source, cell.metadata.get("nbgrader"))
+                for cell in notebook.cells
+                if cell.cell_type == "code" or "nbgrader" in cell.metadata
+            ]
+            digest.update(json.dumps([name, cells], sort_keys=True).encode())
         for path in assignment_files(self.folder):
             digest.update(path.relative_to(self.folder).as_posix().encode() + path.read_bytes())
         return digest.hexdigest()

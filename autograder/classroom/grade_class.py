@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager
@@ -19,6 +21,7 @@ from autograder.grading.conditions import Conditions
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.known_mistakes import Signatures
+from autograder.grading.read_submission import read_timestamp
 
 # Submissions that wait in the pool's queue, for each one that is being graded. More would fill a
 # scheduler's memory, fewer would leave workers idle.
@@ -45,7 +48,8 @@ def read_task(
         student: the student.
         assignment_key: see ``Assignment.key``.
     """
-    digest = hashlib.sha256(assignment_key.encode())
+    stamp = read_timestamp(folder.submission(student, assignment.name) / "timestamp.txt")
+    digest = hashlib.sha256(f"{assignment_key} {stamp}".encode())
     intakes = read_intakes(assignment, folder, student)
     for name, intake in intakes.items():
         answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
@@ -98,7 +102,7 @@ def grade_class(
         force: grade unchanged submissions too; False by default.
 
     Yields:
-        A result for each student: first those of unchanged submissions.
+        A result for each student, in the order in which they are known.
 
     Raises:
         CourseError: the disk is full, or the database or the cluster cannot be reached. What has
@@ -107,23 +111,40 @@ def grade_class(
     conditions = conditions or Conditions()
     key = assignment.key(conditions)
     recorded = set() if force else gradebook.recorded(assignment.name)
-    todo = []
-    for student in folder.students(assignment.name) if students is None else students:
-        task = read_task(assignment, folder, student, key)
-        result = _saved(assignment, folder, task) if student in recorded else None
-        if result is None:
-            todo.append(task)
-        else:
-            yield result
-    if not todo:
+    unchanged: deque[Result] = deque()
+
+    def to_run() -> Iterator[Task]:
+        """Read one student at a time, so that the first is graded before the last is read."""
+        for student in folder.students(assignment.name) if students is None else students:
+            task = read_task(assignment, folder, student, key)
+            result = _saved(assignment, folder, task) if student in recorded else None
+            if result is None:
+                yield task
+            else:
+                unchanged.append(result)
+
+    tasks = to_run()
+    first = next(tasks, None)
+    yield from _drain(unchanged)
+    if first is None:
         return
     with gradebook.alone():
         gradebook.register(assignment)
         known = known_mistakes()
-        jobs = ((task, make_job(assignment, task, conditions, known)) for task in todo)
+        jobs = (
+            (task, make_job(assignment, task, conditions, known))
+            for task in itertools.chain([first], tasks)
+        )
         with pool as opened:
             for task, future in _run(jobs, opened, grade_submission):
                 yield _finish(assignment, gradebook, task, future)
+                yield from _drain(unchanged)
+    yield from _drain(unchanged)
+
+
+def _drain(results: deque[Result]) -> Iterator[Result]:
+    while results:
+        yield results.popleft()
 
 
 def _saved(assignment: Assignment, folder: ClassFolder, task: Task) -> Result | None:

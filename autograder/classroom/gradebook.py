@@ -157,7 +157,10 @@ class Gradebook:
                 raise CourseError(
                     f"{assignment.name} has gained or lost graded cells since its first "
                     "submission was graded, and nbgrader cannot change a graded assignment. "
-                    f"Move {self.folder.path / 'gradebook.db'} away and grade again."
+                    "Its grades have to be made again: keep those that you want with `nbgrader "
+                    f"export`, run `nbgrader db assignment remove {assignment.name} --force`, and "
+                    "grade again. Other assignments, students and their grades stay; points that "
+                    "a person has given in this one are lost, so note them first."
                 )
             succeed(outcome, f"registering {assignment.name}")
 

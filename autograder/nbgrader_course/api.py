@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import tempfile
 import warnings
@@ -13,9 +14,18 @@ from nbgrader.api import Gradebook
 from nbgrader.apps.api import NbGraderAPI
 from sqlalchemy.exc import SAWarning
 from traitlets.config import Config
+from traitlets.config.loader import PyFileConfigLoader
 
 from autograder.errors import CourseError
-from autograder.nbgrader_course.settings import COURSE_ID, configure, find_alembic, take_marked
+from autograder.nbgrader_course.settings import (
+    COURSE_ID,
+    configure,
+    find_alembic,
+    only_reading,
+    take_marked,
+)
+
+CONFIG_FILE = "nbgrader_config.py"
 
 
 def nbgrader_api(
@@ -37,10 +47,38 @@ def nbgrader_api(
     """
     # nbgrader's own objects set these off, and an instructor can do nothing about them.
     warnings.filterwarnings("ignore", category=SAWarning)
-    config = configure(Config(), root, class_folder, release, gradebook)
+    config = configure(_own_settings(Path(root)), root, class_folder, release, gradebook)
     if marked is not None:
         take_marked(config, root, marked)
     return NbGraderAPI(config=config)
+
+
+def _own_settings(root: Path) -> Config:
+    """What the instructor has set in ``nbgrader_config.py``, as the nbgrader commands read it.
+
+    Raises:
+        CourseError: the file cannot be run.
+    """
+    path = root / CONFIG_FILE
+    if not path.is_file():
+        return Config()
+    return copy.deepcopy(_run_config(path.resolve(), path.stat().st_mtime_ns))
+
+
+@functools.lru_cache(maxsize=8)
+def _run_config(path: Path, changed: int) -> Config:
+    """The settings that a file makes; ``changed`` is when it was written."""
+    token = only_reading.set(True)
+    try:
+        return PyFileConfigLoader(path.name, str(path.parent)).load_config()
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        raise CourseError(
+            f"{path} cannot be run: {type(error).__name__}: {reason}. It is the configuration of "
+            "nbgrader: correct it, or take it from the repository again."
+        ) from None
+    finally:
+        only_reading.reset(token)
 
 
 def succeed(result: Mapping[str, Any], doing: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
+from contextvars import ContextVar
 from pathlib import Path
 
 from nbgrader.converters import GenerateAssignment
@@ -21,6 +22,8 @@ from autograder.errors import CourseError
 from autograder.notebooks.folders import lesson_folders, source_path
 
 COURSE_ID = "deep_learning"
+# Whether the configuration is run for its settings alone, and nothing may be made on the disk.
+only_reading: ContextVar[bool] = ContextVar("only_reading", default=False)
 CLASS_VARIABLE = "COURSE_CLASS_DIR"
 GRADEBOOK_VARIABLE = "COURSE_GRADEBOOK"
 
@@ -87,7 +90,8 @@ def configure(
     """
     root = Path(root).resolve()
     classes = class_folder or class_dir(root)
-    classes.mkdir(parents=True, exist_ok=True)
+    if not only_reading.get():
+        classes.mkdir(parents=True, exist_ok=True)
     find_alembic()
 
     # nbgrader joins each step's directory to the root, and an absolute path stays as it is.

@@ -30,7 +30,14 @@ from autograder.sandbox.inside.protocol import (
 )
 from autograder.sandbox.inside.wire import BY_TAG, CODECS, decode, encode
 
-USE = ObjectUse(frozenset({"f", ".g"}), {"Stack": ["identity"]}, frozenset({"Stack"}), True)
+USE = ObjectUse(
+    given_by=frozenset({"f", ".g"}),
+    comparisons={"Stack": ["identity"]},
+    compared=frozenset({"Stack"}),
+    changed_by=frozenset({"f"}),
+    masked_by=frozenset({".g"}),
+    refused=True,
+)
 ERROR = ErrorReport("KeyError", "'k'", ["LookupError"], ["k"], 3, ["line 3"])
 STACK = Description("Stack", None, [("items", 1, [()])], "class", ["Stack", "object"])
 
