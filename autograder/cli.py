@@ -87,7 +87,7 @@ def progress() -> Bars:
 def _lessons(names: list[str] | None) -> list[Lesson]:
     lessons, own = _assignments(names)
     if own:
-        raise CourseError(f"{own[0].name} is no lesson: it has no source to build it from.")
+        raise CourseError(f"{own[0].name} is not a lesson: it has no source to build it from.")
     return lessons
 
 

@@ -36,8 +36,8 @@ def tags(cell: Mapping[str, Any]) -> set[str]:
 
 
 def find_grade_id(cell: NotebookNode) -> str | None:
-    """The name that nbgrader knows a cell by, or None where it is no cell of nbgrader's: neither
-    an answer nor a test, a task or a locked cell."""
+    """The name that nbgrader knows a cell by, or None where it is not one of nbgrader's
+    cells: an answer, a test, a task or a locked cell."""
     roles = (utils.is_grade, utils.is_solution, utils.is_task, utils.is_locked)
     if not any(has_role(cell) for has_role in roles):
         return None
@@ -78,7 +78,7 @@ def is_named_by_digest(name: str) -> bool:
 
 
 def text_digest(cell: NotebookNode) -> str:
-    """Ten hexadecimal digits that stand for a cell's type and text."""
+    """Ten hexadecimal digits that identify a cell's type and text."""
     return hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:10]
 
 

@@ -82,7 +82,7 @@ class World:
             default.
         start: the standard deviation of the offset at the start, .2 m by default.
         ice: the length in metres of one patch of ice that begins somewhere between 60 and 160 m
-            past the start. The default, 0, is no ice. No sensor sees it.
+            past the start. The default, 0, means no ice. No sensor sees it.
     """
 
     friction: Range = 0.9

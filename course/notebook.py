@@ -58,7 +58,7 @@ def _sentence(error: BaseException) -> str:
 
 
 def in_blank(traceback: TracebackType | None) -> bool:
-    """Whether an error was raised by the line that stands for an answer."""
+    """Whether an error was raised by the line that a blank answer consists of."""
     if traceback is None:
         return False
     while traceback.tb_next is not None:
@@ -120,7 +120,7 @@ def check_here(*names: str) -> None:
         names: exercises to show, all by default.
 
     Raises:
-        RuntimeError: this is no notebook, or ``course.setup()`` has not run in it.
+        RuntimeError: this is not a notebook, or ``course.setup()`` has not run in it.
     """
     session = _sessions.get(id(_kernel_shell()))
     if session is None:

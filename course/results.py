@@ -86,7 +86,7 @@ def _in_digits(name: str, value: Number, limits: tuple[Number, Number]) -> tuple
 def _plain_number(value: Number, what: str) -> Number:
     """NumPy's numbers as Python's own."""
     if isinstance(value, bool) or not isinstance(value, Real):
-        raise ValueError(f"{value!r} is no number, and {what} has to be one.")
+        raise ValueError(f"{value!r} is not a number, and {what} must be one.")
     return int(value) if isinstance(value, Integral) else float(value)
 
 

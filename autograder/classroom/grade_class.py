@@ -30,7 +30,7 @@ WAITING = 3
 
 @dataclass(frozen=True)
 class Task:
-    """A submission that is to be graded. ``key`` stands for all that its result depends on."""
+    """A submission that is to be graded. ``key`` is a digest of all that its result depends on."""
 
     student: str
     intakes: Mapping[str, Intake]

@@ -71,7 +71,7 @@ def _threads(workers: int) -> Iterator[Pool]:
 
 @contextmanager
 def dask(address: str, patience: float = CONNECT_SECONDS) -> Iterator[Pool]:
-    """A Dask cluster, whose workers each look for a sandbox of their own.
+    """A Dask cluster, whose workers each look for their own sandbox.
 
     A submission whose worker dies is graded by another one.
 

@@ -57,7 +57,7 @@ def lesson_problems(coverage: Coverage, lesson: Lesson) -> Iterator[Finding]:
         yield from _compare(section, heading, lesson, source)
     for section in lesson.header.mirrors:
         if section not in coverage.sections:
-            problem = f"the header mirrors {section!r}, which is no section of {MAP}"
+            problem = f"the header mirrors {section!r}, which is not a section of {MAP}"
             yield Finding(source, problem, "take the name from there")
         elif section not in mapped:
             problem = f"the header mirrors {section!r}, and {MAP} does not name the lesson there"

@@ -109,7 +109,7 @@ def _file(name: str, content: bytes, secrets: Secrets) -> Iterator[Leak]:
 
 
 def _notebook(name: str, text: str, secrets: Secrets) -> Iterator[Leak]:
-    # As JSON, since nbformat refuses what is no valid notebook, and a leak may be in such a file.
+    # As JSON: nbformat refuses what is not a valid notebook, and a leak may be in such a file.
     try:
         notebook = json.loads(text)
         cells = notebook["cells"]

@@ -2,7 +2,7 @@
 
 Of a submitted notebook only the text of its answers is used. What a student hands in is read in a
 time that grows no faster than its size, and within limits; see ``reading_process`` for those that
-need a process of their own.
+need a separate process.
 """
 
 from __future__ import annotations
@@ -269,5 +269,5 @@ def _reason(error: Exception) -> str:
 
 def utf8(text: str) -> str:
     """A text that can be written to a file: half a surrogate pair, which notebooks, outputs and
-    file names may hold, is no character in UTF-8."""
+    file names may hold, is not a character in UTF-8."""
     return text.encode("utf-8", "replace").decode()

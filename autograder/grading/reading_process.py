@@ -1,4 +1,4 @@
-"""Read submissions in a process of their own, within limits on time and memory.
+"""Read submissions in a separate process, within limits on time and memory.
 
 Whatever somebody hands in, a file that takes for ever or all memory costs its own student alone.
 """

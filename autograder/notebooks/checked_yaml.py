@@ -61,7 +61,7 @@ def load(text: str, first_line: int = 1) -> CommentedMap:
         first_line: the number of the text's first line in its file.
 
     Raises:
-        YamlFault: it is not YAML, gives a key twice, or is no mapping.
+        YamlFault: it is not YAML, gives a key twice, or is not a mapping.
     """
     # Of ruamel.yaml's loaders this one alone keeps the lines.
     loader = YAML(typ="rt", pure=True)
@@ -85,7 +85,7 @@ def check(data: CommentedMap, model: type[Model], first_line: int = 1) -> Model:
 
     Args:
         data: from ``load``, or a mapping in it.
-        model: what it must follow; in strict mode, so that 5 is no text and "5" no number.
+        model: what it must follow; in strict mode, so that 5 is not text and "5" not a number.
         first_line: as ``load`` was given it.
 
     Raises:

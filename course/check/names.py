@@ -60,7 +60,7 @@ def _parsed(source: str) -> ast.Module | None:
 
 
 def parse(source: str) -> ast.Module | None:
-    """A cell's syntax tree, or None where it is no valid Python or too long to have been written
+    """A cell's syntax tree, or None where it is not valid Python or too long to have been written
     by hand."""
     return _parsed(plain_python(source)) if len(source) <= MAX_TEXT else None
 
@@ -145,6 +145,6 @@ def imported_modules(source: str) -> set[str]:
 
 
 def has_statements(source: str) -> bool:
-    """Whether a cell does anything: not only comments. True of what is no valid Python."""
+    """Whether a cell does anything: not only comments. True of what is not valid Python."""
     tree = parse(source)
     return tree is None or bool(tree.body)

@@ -68,8 +68,8 @@ def test_further_columns_are_shown(capsys):
         ([("", 1.0, (0, 2))], {}, "single spaces"),
         ([("a", 1.0, (2, 0))], {}, "lower end first"),
         ([("a", 1.0, (0, float("nan")))], {}, "lower end first"),
-        ([("a", np.zeros(3), (0, 2))], {}, "the value of 'a' has to be one"),
-        ([("a", True, (0, 2))], {}, "the value of 'a' has to be one"),
+        ([("a", np.zeros(3), (0, 2))], {}, "the value of 'a' must be one"),
+        ([("a", True, (0, 2))], {}, "the value of 'a' must be one"),
         ([("a", 1.0, (0, 2))], {"seconds": [1.0, 2.0]}, "2 values for 1 rows"),
     ],
 )

@@ -227,7 +227,7 @@ def _read_description(described: Any) -> Description:
     fields = described if type(described) is dict else {}
     known = function.name, function.doc, function.parameters
     kind, ancestors = _text(fields.get("kind")) or "missing", fields.get("ancestors")
-    # A library's class comes without ancestors, and what is no class has none.
+    # A library's class comes without ancestors, and what is not a class has none.
     if kind != "exception" and (kind != "class" or ancestors == []):
         return Description(*known, kind)
     names, comparison = _read_identifiers(ancestors), fields.get("comparison")

@@ -1,6 +1,6 @@
 """Functions and objects that one side lends to the other.
 
-A test may hand a function of its own to an answer, and an answer may return a function or an
+A test may hand one of its functions to an answer, and an answer may return a function or an
 object. Neither side gets the other's code. It gets something to call, which asks the side that has
 the function.
 """
