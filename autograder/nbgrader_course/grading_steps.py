@@ -7,6 +7,7 @@ too.
 from __future__ import annotations
 
 import os
+import stat
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +83,11 @@ class SubmissionExporter(NotebookExporter):
 
 def hand_in_all(assignment: str, student: str, notebooks: list[str]) -> None:
     """nbgrader's hook before it converts a submission: have every notebook of the assignment
-    looked for, whatever was handed in and under whichever name, and put a time stamp aside that
-    nbgrader could not read.
+    looked for, whatever was handed in and under whichever name, put a time stamp aside that
+    nbgrader could not read, and take away what is not a file.
 
-    nbgrader calls it in the repository's folder.
+    nbgrader calls it in the repository's folder. It copies what lies beside a notebook: what a link
+    points to, be it the solution, and it waits for ever for what comes out of a pipe.
 
     Args:
         assignment: what nbgrader was asked to grade; may be a pattern.
@@ -95,12 +97,19 @@ def hand_in_all(assignment: str, student: str, notebooks: list[str]) -> None:
     folder = os.path.dirname(notebooks[0])
     sources = sorted((Path("solutions") / Path(folder).name).glob("*.ipynb"))
     notebooks[:] = [os.path.join(folder, source.name) for source in sources] or notebooks
+    for where, folders, files in os.walk(folder):
+        for path in (Path(where, name) for name in (*folders, *files)):
+            # A notebook that is a link is not copied, and is refused when it is read.
+            if not stat.S_ISREG(path.lstat().st_mode) and not _is_folder(path):
+                if path.suffix != ".ipynb":
+                    path.unlink()
     stamp = Path(folder, "timestamp.txt")
-    if stamp.is_fifo():
-        # nbgrader copies what it finds, and cannot copy a pipe.
-        stamp.unlink()
-    elif os.path.lexists(stamp) and read_timestamp(stamp) is None:
+    if stamp.exists() and read_timestamp(stamp) is None:
         stamp.rename(stamp.with_name("timestamp.invalid.txt"))
+
+
+def _is_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
 
 
 class MarkNotebook(NbGraderPreprocessor):
