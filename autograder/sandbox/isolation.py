@@ -114,6 +114,8 @@ def bubblewrap_command(writes_data: bool) -> list[str]:
         bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session",
         "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--clearenv",
         "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/dev/shm", "--tmpfs", SCRATCH,
+        # A pseudo-terminal of one submission could be opened by the next.
+        "--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts",
     ]  # fmt: skip
     for path in _readable():
         if path.is_symlink():

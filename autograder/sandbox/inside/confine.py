@@ -27,6 +27,7 @@ MEGABYTE = 1 << 20
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 CLONE_THREAD = 0x00010000
+AF_VSOCK = 40
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 22, 38, 24
 SECCOMP_MODE_FILTER = 2
@@ -156,6 +157,7 @@ class Machine:
     architecture: int
     clone: int
     clone3: int
+    socket: int
     denied: Mapping[str, int | None]
 
 
@@ -164,6 +166,7 @@ MACHINES = {
         architecture=0xC000003E,
         clone=56,
         clone3=435,
+        socket=41,
         denied={
             "fork": 57, "vfork": 58, "execve": 59, "ptrace": 101, "pivot_root": 155,
             "chroot": 161, "mount": 165, "umount2": 166, "add_key": 248, "request_key": 249,
@@ -176,6 +179,7 @@ MACHINES = {
         architecture=0xC00000B7,
         clone=220,
         clone3=435,
+        socket=198,
         denied={
             "fork": None, "vfork": None, "umount2": 39, "mount": 40, "pivot_root": 41,
             "chroot": 51, "unshare": 97, "ptrace": 117, "add_key": 217, "request_key": 218,
@@ -210,6 +214,12 @@ def _filter_system_calls() -> None:
     for number in denied:
         program += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, deny)]
     program += [
+        # Sockets to the machine that this one runs on: no namespace separates them.
+        (_JUMP_EQUAL, 0, 4, machine.socket),
+        (_LOAD, 0, 0, 16),
+        (_JUMP_EQUAL, 0, 1, AF_VSOCK),
+        (_RETURN, 0, 0, deny),
+        (_RETURN, 0, 0, _ALLOW),
         # The C library falls back to clone, whose flags a filter can read.
         (_JUMP_EQUAL, 0, 1, machine.clone3),
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),

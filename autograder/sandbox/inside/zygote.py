@@ -100,6 +100,15 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
             os.waitpid(first, 0)
             return
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        served = os.fork()
+        if served:
+            # The first process of the namespace is ours and ends with its parent, whatever signals
+            # an answer has switched off. The kernel then ends all others in the namespace.
+            hide_memory()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            os.waitpid(served, 0)
+            return
         confine.limit_resources(limits.memory_mb, limits.cpu_seconds, limits.file_mb)
         confine.private_files(scratch, limits.scratch_mb)
     # The last descriptor is an archive of the assignment's files.
