@@ -43,10 +43,10 @@ def test_an_answer_that_no_signal_of_its_parent_reaches_ends_with_its_submission
     assert examine_one("", stubborn, "assert three == 3", "three = 3").score == 1
     # The kernel ends them a moment later.
     for _ in range(600):
-        if processes(workplace) == before:
+        if processes(workplace) <= before:
             break
         time.sleep(0.1)
-    assert processes(workplace) == before
+    assert processes(workplace) <= before
 
 
 @pytest.mark.parametrize(
