@@ -19,6 +19,6 @@ __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__,
-    submodules=["datasets", "models", "plots", "precision", "results", "training"],
+    submodules=["datasets", "fallbacks", "models", "plots", "precision", "results", "training"],
     submod_attrs={"runtime": ["setup"], "notebook": ["check_here"]},
 )
