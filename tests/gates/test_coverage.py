@@ -67,7 +67,7 @@ def test_section_missing_in_the_map_is_noticed(mapped_toy):
         mapped_toy / section_map.MAP, '  "1 Introduction":\n    90_adding: Two and two\n', ""
     )
     (problem,) = said(coverage.check(mapped_toy))
-    assert "no section of" in problem
+    assert "not a section of" in problem
 
 
 def test_section_missing_in_the_header_is_noticed(mapped_toy):
