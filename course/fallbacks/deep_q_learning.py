@@ -24,7 +24,7 @@ def q_network(scales: Sequence[float], actions: int) -> keras.Model:
     """
     return keras.Sequential(
         [
-            keras.Input((len(scales),)),
+            keras.layers.Input(shape=np.shape(scales)),
             keras.layers.Rescaling(list(scales)),
             *[keras.layers.Dense(64, "relu") for _ in range(2)],
             keras.layers.Dense(actions, kernel_initializer="zeros", dtype="float32"),

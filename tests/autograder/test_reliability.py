@@ -182,7 +182,7 @@ small, submitted, assignment = sys.argv[1:]
 small = pathlib.Path(small)
 shutil.copytree(submitted, small / "submitted")
 ballast = small / "ballast"
-ballast.write_bytes(bytes(1_200_000))
+ballast.write_bytes(bytes(2_450_000))
 
 
 def run():

@@ -46,7 +46,8 @@ def absent(*extras: str) -> set[str]:
         asked += PROJECT["optional-dependencies"][extra]
     names = [Requirement(text).name for text in asked]
     present = {pin.name for pin in read_pins(restrict(LOCK, names))}
-    everything = {pin.name for pin in read_pins(LOCK)}
+    # nbconvert looks whether this one is there, and does without it.
+    everything = {pin.name for pin in read_pins(LOCK)} - {"playwright"}
     return {
         module
         for module, owners in importlib.metadata.packages_distributions().items()
