@@ -34,6 +34,7 @@ def late(toy, hand_in):
     return path
 
 
+@pytest.mark.slow
 def test_settings_in_nbgrader_config_have_the_effect_that_they_have_in_nbgrader(toy, late):
     config = toy / "nbgrader_config.py"
     config.write_text(
@@ -43,6 +44,7 @@ def test_settings_in_nbgrader_config_have_the_effect_that_they_have_in_nbgrader(
     assert submission(toy) == (4, 4, 7200)
 
 
+@pytest.mark.slow
 def test_a_corrected_time_stamp_is_taken_in_the_next_run(toy, late):
     list(grade(toy))
     late.with_name("timestamp.txt").write_text("2024-05-01 09:00:00 UTC")
@@ -74,6 +76,7 @@ def test_changed_points_ids_kinds_and_tests_make_results_anew(toy, change):
     assert Assignment(toy, ASSIGNMENT).key(Conditions()) != before
 
 
+@pytest.mark.slow
 def test_equal_answers_have_equal_points_after_a_change_of_points(toy, hand_in):
     hand_in("ada", **RIGHT)
     assert [result.max_score for result in grade(toy)] == [4]
@@ -87,6 +90,7 @@ def test_equal_answers_have_equal_points_after_a_change_of_points(toy, hand_in):
     assert {result.score for result in results} == {7}
 
 
+@pytest.mark.slow
 def test_the_first_result_comes_before_the_last_submission_is_read(toy, hand_in, monkeypatch):
     from autograder.classroom import grade_class
 

@@ -108,6 +108,7 @@ def test_a_helper_in_another_cell_is_explained(toy, hand_in, grade, own_cell):
     assert "You define plus in another cell" in message
 
 
+@pytest.mark.slow
 def test_every_broken_submission_has_a_state_and_feedback(toy, hand_in, grade):
     hand_in("ada", **RIGHT)
     hand_in("loop", **RIGHT | {"add": "while True:\n    pass"})

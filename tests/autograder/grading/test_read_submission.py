@@ -283,6 +283,7 @@ def test_what_python_cannot_parse_is_read(given, folder, reading, text):
     assert reading.read(folder, given).answers["double"] == DOUBLE
 
 
+@pytest.mark.slow
 def test_a_notebook_that_takes_too_long_costs_its_own_student_alone(given, folder):
     data = notebook(given, double=DOUBLE)
     text = "\n".join(["x = 1"] * 40_000)
@@ -296,6 +297,7 @@ def test_a_notebook_that_takes_too_long_costs_its_own_student_alone(given, folde
         assert process.read(path.parent, given).answers["double"] == DOUBLE
 
 
+@pytest.mark.slow
 def test_a_notebook_that_takes_too_much_memory_costs_its_own_student_alone(given, folder):
     data = notebook(given, double=DOUBLE)
     write(folder, data | {"waste": [[] for _ in range(3_000_000)]})
