@@ -12,6 +12,7 @@ from autograder.classroom.results import cell_name
 from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
 from autograder.grading.released import released
+from autograder.grading.score import has_points
 from autograder.notebooks.cells import groups, without_outputs
 from autograder.notebooks.files import archive, assignment_files
 from autograder.notebooks.folders import is_source, source_path
@@ -58,14 +59,20 @@ class Assignment:
         self.files = archive(self.folder)
 
     def exercises(self) -> dict[str, str]:
-        """The exercise that each test cell belongs to; the cell itself where there is none."""
+        """The exercise that each cell with points belongs to, in the notebook's order; the cell
+        itself where there is none, as where a person grades it."""
         exercises = {}
         for name, notebook in self.notebooks.items():
-            for group in groups(notebook):
-                solution = None if group.solution is None else notebook.cells[group.solution]
-                for test in (grade_id(notebook.cells[index]) for index in group.tests):
-                    key = cell_name(name, test, len(self.notebooks))
-                    exercises[key] = test if solution is None else grade_id(solution)
+            answers = {
+                test: grade_id(notebook.cells[group.solution])
+                for group in groups(notebook)
+                if group.solution is not None
+                for test in group.tests
+            }
+            for index, cell in enumerate(notebook.cells):
+                if has_points(cell):
+                    key = cell_name(name, grade_id(cell), len(self.notebooks))
+                    exercises[key] = answers.get(index, grade_id(cell))
         return exercises
 
     @property

@@ -86,7 +86,8 @@ def grade_class(
 ) -> Iterator[Result]:
     """Grade each student's submission and write feedback; results come as they are made.
 
-    A submission that has not changed since it was graded is not run again.
+    A submission that has not changed since it was graded is not run again. Points and comments are
+    the gradebook's: those that a person has given since are in the results and in the feedback.
 
     Args:
         assignment: the assignment.
@@ -110,8 +111,8 @@ def grade_class(
     """
     conditions = conditions or Conditions()
     key = assignment.key(conditions)
-    recorded = set() if force else gradebook.recorded(assignment.name)
-    unchanged: deque[Result] = deque()
+    recorded = {} if force else gradebook.final_points(assignment.name)
+    unchanged: deque[tuple[Task, Result]] = deque()
 
     def to_run() -> Iterator[Task]:
         """Read one student at a time, so that the first is graded before the last is read."""
@@ -121,11 +122,17 @@ def grade_class(
             if result is None:
                 yield task
             else:
-                unchanged.append(result)
+                unchanged.append((task, result))
+
+    def drain() -> Iterator[Result]:
+        while unchanged:
+            task, result = unchanged.popleft()
+            final = recorded[task.student]
+            yield gradebook.bring_up_to_date(assignment, result, task.key, final)
 
     tasks = to_run()
     first = next(tasks, None)
-    yield from _drain(unchanged)
+    yield from drain()
     if first is None:
         return
     with gradebook.alone():
@@ -138,13 +145,8 @@ def grade_class(
         with pool as opened:
             for task, future in _run(jobs, opened, grade_submission):
                 yield _finish(assignment, gradebook, task, future)
-                yield from _drain(unchanged)
-    yield from _drain(unchanged)
-
-
-def _drain(results: deque[Result]) -> Iterator[Result]:
-    while results:
-        yield results.popleft()
+                yield from drain()
+    yield from drain()
 
 
 def _saved(assignment: Assignment, folder: ClassFolder, task: Task) -> Result | None:

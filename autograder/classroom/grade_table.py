@@ -43,6 +43,8 @@ def grade_table(
         points = [_points(result, name, exercises) for name in names]
         total = f"{result.score:g}/{result.max_score:g}"
         status = Text(result.status, style="" if result.status == Status.GRADED else "red")
+        if result.penalty:
+            status.append(f", {-result.penalty:g} late")
         table.add_row(who, *points, total, status)
     # A number and its name stay on one line.
     legend = "  ".join(f"{number}{NO_BREAK}{name}" for number, name in enumerate(names, 1))

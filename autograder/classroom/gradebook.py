@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from nbgrader import api as nbgrader
 from sqlalchemy.engine import make_url
 
 from autograder.classroom.assignment import Assignment
+from autograder.classroom.final_points import FinalPoints, read_final_points, with_final_points
 from autograder.classroom.folders import ClassFolder
 from autograder.classroom.results import Result, failed, read_results, save
 from autograder.errors import CourseError
@@ -72,47 +74,100 @@ class Gradebook:
         """
         self.folder = folder
         self.url = gradebook_url(folder.path, url)
+        self._lock = FileLock(folder.path / ".grading.lock", timeout=0)
 
     def __str__(self) -> str:
         """The URL without a password."""
         return make_url(self.url).render_as_string(hide_password=True)
 
-    def recorded(self, assignment: str) -> set[str]:
-        """Whose submissions of an assignment are in the database.
+    def final_points(self, assignment: str, student: str | None = None) -> dict[str, FinalPoints]:
+        """What counts, by student: of everybody whose submission is in the database.
 
-        Raises:
-            CourseError: the database cannot be reached.
-        """
-        if self._is_missing():
-            return set()
-        try:
-            with nbgrader.Gradebook(self.url, COURSE_ID) as book:
-                submitted = nbgrader.SubmittedAssignment
-                rows = book.db.query(submitted.student_id).join(nbgrader.Assignment)
-                named = rows.filter(nbgrader.Assignment.name == assignment)
-                return {student for (student,) in named}
-        except sqlalchemy.exc.OperationalError as error:
-            raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
-
-    def hours_before_deadline(self, assignment: str) -> dict[str, float]:
-        """From each student's submission to the deadline, negative where it was late; only for
-        submissions whose time is known, and none where the assignment has no deadline.
+        Args:
+            assignment: the assignment's name.
+            student: whose; of everybody by default.
 
         Raises:
             CourseError: the database cannot be reached.
         """
         if self._is_missing():
             return {}
+        with self._reading() as book:
+            return read_final_points(book, assignment, student)
+
+    def final_results(self, assignment: str) -> list[Result]:
+        """What has been graded so far, with the points that count.
+
+        Raises:
+            CourseError: the database cannot be reached.
+        """
+        final = self.final_points(assignment)
+        return [
+            with_final_points(result, final.get(result.student))
+            for result in self.folder.results(assignment)
+        ]
+
+    def bring_up_to_date(
+        self, assignment: Assignment, result: Result, key: str, final: FinalPoints
+    ) -> Result:
+        """A result of an earlier run with the points that count now. Where a person has given
+        others since, or has written a comment, the feedback is made again.
+
+        Args:
+            assignment: the assignment.
+            result: as it was saved.
+            key: what it was made from.
+            final: what the gradebook says of it.
+
+        Raises:
+            CourseError: another run is writing, or the disk is full.
+        """
+        current = with_final_points(result, final)
+        if current == result:
+            return result
+        with self.alone(), _interrupts_later(), self._room_on_disk():
+            api = nbgrader_api(assignment.root, self.folder.path, gradebook=self.url)
+            outcome = api.generate_feedback(assignment.name, result.student, force=True)
+            if outcome["success"]:
+                save(current, key, self.folder.result(result.student, assignment.name))
+                return current
+            reason = self._reason(outcome)
+        return failed(result.student, assignment.name, assignment.notebooks, reason)
+
+    @contextmanager
+    def _reading(self) -> Iterator[nbgrader.Gradebook]:
         try:
             with nbgrader.Gradebook(self.url, COURSE_ID) as book:
-                submitted, given = nbgrader.SubmittedAssignment, nbgrader.Assignment
-                rows = book.db.query(submitted.student_id, submitted.timestamp, given.duedate)
-                named = rows.join(given).filter(given.name == assignment).all()
+                yield book
         except sqlalchemy.exc.OperationalError as error:
             raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
+
+    @contextmanager
+    def _room_on_disk(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in DISK_FULL:
+                raise
+            raise self._disk_full() from None
+
+    def hours_before_deadline(self, assignment: str) -> dict[str, float]:
+        """From each student's submission to the deadline, or to that of an extension, negative
+        where it was late; only for submissions whose time is known, and none where the assignment
+        has no deadline.
+
+        Raises:
+            CourseError: the database cannot be reached.
+        """
+        if self._is_missing():
+            return {}
+        submitted, given = nbgrader.SubmittedAssignment, nbgrader.Assignment
+        columns = submitted.student_id, submitted.timestamp, given.duedate, submitted.extension
+        with self._reading() as book:
+            rows = book.db.query(*columns).join(given).filter(given.name == assignment).all()
         return {
-            student: (due - came).total_seconds() / 3600
-            for student, came, due in named
+            student: (due + (extension or timedelta()) - came).total_seconds() / 3600
+            for student, came, due, extension in rows
             if came is not None and due is not None
         }
 
@@ -124,13 +179,15 @@ class Gradebook:
     @contextmanager
     def alone(self) -> Iterator[None]:
         """One run at a time writes to a class's folder; what a killed one has left is removed.
+        Inside such a block another one changes nothing.
 
         Raises:
             CourseError: another run is writing.
         """
+        is_inside = self._lock.is_locked
         try:
-            with FileLock(self.folder.path / ".grading.lock", timeout=0):
-                for left in self.folder.path.glob(f"{STAGED}*"):
+            with self._lock:
+                for left in () if is_inside else self.folder.path.glob(f"{STAGED}*"):
                     shutil.rmtree(left)
                 yield
         except Timeout:
@@ -181,15 +238,10 @@ class Gradebook:
         Raises:
             CourseError: the disk is full. What was recorded before is kept.
         """
-        with _interrupts_later():
-            try:
-                result = self._record(assignment, student, notebooks)
-                if result.is_final:
-                    save(result, key, self.folder.result(student, assignment.name))
-            except OSError as error:
-                if error.errno not in DISK_FULL:
-                    raise
-                raise self._disk_full() from None
+        with _interrupts_later(), self._room_on_disk():
+            result = self._record(assignment, student, notebooks)
+            if result.is_final:
+                save(result, key, self.folder.result(student, assignment.name))
             return result
 
     def _record(self, assignment: Assignment, student: str, notebooks: Mapping[str, str]) -> Result:
@@ -208,7 +260,8 @@ class Gradebook:
             outcome = api.autograde(name, student, force=True)
             if outcome["success"]:
                 written = sorted(self.folder.autograded(student, name).glob("*.ipynb"))
-                result = read_results(student, name, written)
+                final = self.final_points(name, student).get(student)
+                result = with_final_points(read_results(student, name, written), final)
                 outcome = api.generate_feedback(name, student, force=True)
             if outcome["success"]:
                 return result

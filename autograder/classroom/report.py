@@ -17,6 +17,7 @@ from autograder.classroom.likeness import SHORTEST, alike
 from autograder.classroom.results import Result
 from autograder.errors import CourseError
 from autograder.grading.known_mistakes import signature
+from autograder.grading.score import NOT_ANSWERED
 from autograder.grading.status import Status
 
 TEMPLATES = Path(__file__).parent
@@ -25,7 +26,6 @@ BLUE = "#0072B2"
 # More would make a page that nobody reads.
 MOST_GROUPS, MOST_NAMES = 30, 12
 MOST_MESSAGE, MOST_EXAMPLE = 300, 1_500
-NOT_ANSWERED = "Not answered."
 
 # Hours before the deadline, from the one named to the next.
 SPANS = (
@@ -114,7 +114,7 @@ def _histogram(scores: np.ndarray, most: float) -> tuple[str, str]:
 def _exercise_rows(
     results: list[Result], exercises: Mapping[str, str]
 ) -> Iterator[dict[str, str | int]]:
-    totals = _numbers([result.score for result in results])
+    totals = _numbers([result.score + result.penalty for result in results])
     for name in dict.fromkeys(exercises.values()):
         tests = [test for test, exercise in exercises.items() if exercise == name]
         points = _numbers([_points(result, tests) for result in results])
@@ -165,7 +165,7 @@ def _new_mistakes(
     for result in results:
         failing: dict[str, dict[str, str]] = defaultdict(dict)
         for test, cell in result.cells.items():
-            lost = cell.score is not None and cell.score < cell.max_score
+            lost = cell.score is not None and cell.score < cell.max_score and not cell.by_hand
             if lost and cell.message != NOT_ANSWERED and result.status == Status.GRADED:
                 failing[exercises.get(test, test)][test] = cell.message
         for exercise, messages in failing.items():

@@ -10,9 +10,8 @@ from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
-from nbgrader import utils
 
-from autograder.grading.score import CellScore, no_points
+from autograder.grading.score import CellScore, has_points, no_points
 from autograder.grading.status import Status
 from course.cells import grade_id
 
@@ -25,13 +24,15 @@ class Result:
         student: whose it is.
         assignment: the assignment's name.
         status: how grading ended; whatever is not ``graded`` has a message.
-        score: the points of all test cells that have some.
+        score: the points of the whole assignment, what handing in late costs taken off.
         max_score: the points that could be had.
         seconds: how long the answers ran.
         message: why it was not graded, in a sentence.
-        cells: points by test cell, see ``cell_name``.
+        cells: points by test cell, and by cell that a person grades; see ``cell_name``.
         misconceptions: the known mistakes that were recognised, by exercise.
         notes: what student and instructor should know of how the answers were found.
+        comments: what a person has written in Formgrader, by the answer's cell.
+        penalty: what handing in late costs.
         is_final: False where grading itself failed, so that the submission is graded again.
     """
 
@@ -45,6 +46,8 @@ class Result:
     cells: dict[str, CellScore] = field(default_factory=dict)
     misconceptions: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    comments: dict[str, str] = field(default_factory=dict)
+    penalty: float = 0.0
     is_final: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -91,7 +94,7 @@ def _add_notebook(result: Result, notebook: NotebookNode, name: str, notebooks: 
     result.misconceptions |= graded["misconceptions"]
     result.notes += graded["notes"]
     for cell in notebook.cells:
-        if utils.is_grade(cell):
+        if has_points(cell):
             noted = cell.metadata["course"]
             points = float(cell.metadata["nbgrader"]["points"])
             key = cell_name(name, grade_id(cell), notebooks)

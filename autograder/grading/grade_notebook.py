@@ -27,12 +27,19 @@ from autograder.grading.run import (
     objects_in_tests,
     run_notebook,
 )
-from autograder.grading.score import CellScore, error_message, no_points, score_cell
+from autograder.grading.score import (
+    NOT_ANSWERED,
+    CellScore,
+    error_message,
+    has_points,
+    no_points,
+    score_cell,
+)
 from autograder.grading.status import CELL_TIMEOUT, Status
 from autograder.notebooks.cells import Answers, groups
 from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.workplace import Workplace
-from course.cells import grade_id
+from course.cells import grade_id, is_answer
 
 UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
@@ -212,7 +219,11 @@ def _broken(notebook: NotebookNode, stop: Stop, seconds: float) -> Examination:
 
 def _score(run: NotebookRun, blank: Answers, elsewhere: Set[str]) -> dict[str, CellScore]:
     notebook = run.notebook
-    scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if utils.is_grade(cell)}
+    scores = {grade_id(cell): score_cell(cell) for cell in notebook.cells if has_points(cell)}
+    for cell in notebook.cells:
+        if utils.is_grade(cell) and is_answer(cell) and _is_blank(cell, blank):
+            # As in nbgrader, nobody has to look at what nobody has written.
+            scores[grade_id(cell)] = CellScore(0.0, scores[grade_id(cell)].max_score, NOT_ANSWERED)
     for group in groups(notebook):
         if group.solution is None:
             continue
@@ -226,6 +237,10 @@ def _score(run: NotebookRun, blank: Answers, elsewhere: Set[str]) -> dict[str, C
     return scores
 
 
+def _is_blank(answer: NotebookNode, blank: Answers) -> bool:
+    return bool(answer.source.strip() == blank[grade_id(answer)].strip())
+
+
 def _explain(
     score: CellScore,
     line: int | None,
@@ -235,8 +250,8 @@ def _explain(
 ) -> CellScore:
     """Say where a failure came from: no answer, an answer that did not run, or a line of it."""
     message = score.message
-    if solution.source.strip() == blank[grade_id(solution)].strip():
-        message = "Not answered."
+    if _is_blank(solution, blank):
+        message = NOT_ANSWERED
     elif (failure := error_message(solution)) and failure != message:
         message = f"The answer itself did not run. {failure}"
     elif line is not None:

@@ -11,29 +11,39 @@ from nbgrader import utils
 
 from course.cells import grade_id
 
+NOT_ANSWERED = "Not answered."
+WAITING = "A person gives these points."
+
 
 @dataclass(frozen=True)
 class CellScore:
     """Points for one test cell. ``score`` is None where a person has to give them.
 
     ``message`` says in words for a student why points are missing; it is empty where none are.
+    ``by_hand`` is whether a person has given the points, which only the gradebook knows.
     """
 
     score: float | None
     max_score: float
     message: str = ""
+    by_hand: bool = False
+
+
+def has_points(cell: NotebookNode) -> bool:
+    """Whether points are given for a cell: a test, an answer that a person grades, or a task."""
+    return bool(utils.is_grade(cell) or utils.is_task(cell))
 
 
 def score_cell(cell: NotebookNode) -> CellScore:
-    """The points for a test cell that has run.
+    """The points for a cell that has some, after it has run.
 
     Full points if it ended without an error. A number from 0 to the maximum as its last value is
     partial credit, as in nbgrader; any other value there gives nothing, where nbgrader would give
     everything. What the cell writes to stderr does not matter.
     """
     maximum = float(cell.metadata["nbgrader"]["points"])
-    if cell.cell_type != "code" or utils.is_solution(cell):
-        return CellScore(None, maximum, "A person gives these points.")
+    if cell.cell_type != "code" or utils.is_solution(cell) or utils.is_task(cell):
+        return CellScore(None, maximum, WAITING)
     if cell.execution_count is None:
         return CellScore(0.0, maximum, error_message(cell) or "This test did not run.")
     message = error_message(cell)
@@ -46,11 +56,11 @@ def score_cell(cell: NotebookNode) -> CellScore:
 
 
 def no_points(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
-    """No points for any test cell of a notebook, for one reason; by ``grade_id``."""
+    """No points for any cell of a notebook, for one reason; by ``grade_id``."""
     return {
         grade_id(cell): CellScore(0.0, float(cell.metadata["nbgrader"]["points"]), message)
         for cell in notebook.cells
-        if utils.is_grade(cell)
+        if has_points(cell)
     }
 
 

@@ -16,6 +16,7 @@ from nbconvert.exporters import NotebookExporter
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
 from nbformat.v4 import new_notebook
+from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
@@ -135,7 +136,16 @@ class MarkNotebook(NbGraderPreprocessor):
 
 
 class SaveScores(SaveAutoGrades):
-    """Write the noted scores into nbgrader's gradebook."""
+    """Write the noted scores into nbgrader's gradebook. What a person has given stays."""
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: ResourcesDict, cell_index: int
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        cell, resources = super().preprocess_cell(cell, resources, cell_index)
+        if utils.is_task(cell):
+            # nbgrader itself leaves a task as it was, also where nothing was handed in.
+            self._add_score(cell, resources)
+        return cell, resources
 
     def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
         grade = self.gradebook.find_grade(
