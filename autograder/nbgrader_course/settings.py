@@ -116,6 +116,7 @@ def configure(
         ),
     ]
     c.ExportPlugin.to = str(classes / "grades.csv")
+    c.ExportApp.plugin_class = f"{ROOM}.export_grades.ExportGrades"
 
     steps = list(GenerateAssignment.class_traits()["preprocessors"].default())
     steps.insert(steps.index(ClearOutput), f"{RELEASE}.KeepResults")

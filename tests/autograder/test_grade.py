@@ -1,5 +1,6 @@
 """Grading a class: scores, states, feedback, and that no submission stops the others."""
 
+import csv
 import json
 import re
 import subprocess
@@ -252,8 +253,8 @@ def test_the_plain_nbgrader_commands_agree(toy, hand_in, grade):
     nbgrader("autograde", "90_adding")
     nbgrader("generate_feedback", "90_adding")
     nbgrader("export")
-    rows = (toy / "class" / "grades.csv").read_text().splitlines()[1:]
-    scores = {row.split(",")[3]: float(row.split(",")[-2]) for row in rows}
+    with (toy / "class" / "grades.csv").open(newline="") as file:
+        scores = {row["student_id"]: float(row["score"]) for row in csv.DictReader(file)}
     assert (scores["ada"], scores["ben"], scores["cleo"], scores["mallory"]) == (4, 2, 0, 0)
     assert {name: result.score for name, result in grade().items()} == scores
     assert "assert add(-1, 1)" not in feedback(toy, "ben")

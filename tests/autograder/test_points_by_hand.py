@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -169,6 +172,33 @@ def test_a_penalty_is_in_the_points_everywhere(own):
     assert (results["ada"].score, results["ada"].penalty) == (0, 3)
     assert row(table(own, results), "ada")[-2:] == ["0/10", "graded, -3 late"]
     assert "0 of 10 points." in page(own, "ada")
+
+
+@pytest.mark.skipif(not toy_class.ISOLATED, reason="plain nbgrader refuses without a sandbox")
+def test_exported_grades_tell_missing_unreadable_and_zero_apart(own):
+    (hand_in(own, "dora", "x = 4", "") / "four.ipynb").write_text("{")
+    hand_in(own, "emil", "x = 5", "YOUR ANSWER HERE")
+    grade(own)
+    give(own, "ada", "why", 4)
+    give(own, "ada", "draw", 0.5)
+    give(own, "emil", "draw", 0)
+    with Database(Gradebook(ClassFolder(own)).url, COURSE_ID) as book:
+        book.add_student("fay", last_name='de "Fay", jr.')
+    command = [sys.executable, "-m", "nbgrader", "export"]
+    done = subprocess.run(command, cwd=own, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    with (own / "class" / "grades.csv").open(newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {name: (row["score"], row["state"]) for name, row in rows.items()} == {
+        "ada": ("7.5", "graded"),
+        "ben": ("0.0", "partly graded"),
+        "cleo": ("0.0", "missing"),
+        "dora": ("0.0", "unreadable"),
+        "emil": ("0.0", "graded"),
+        "fay": ("0.0", "not graded"),
+    }
+    assert rows["fay"]["last_name"] == 'de "Fay", jr.'
+    assert {row["max_score"] for row in rows.values()} == {"10.0"}
 
 
 def test_the_report_counts_points_of_a_person(own, command, capsys):
