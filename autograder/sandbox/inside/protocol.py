@@ -66,12 +66,13 @@ Role = Literal["answers", "tests"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What one submission's answers may take, in megabytes and seconds."""
+    """What one submission's answers may take, in megabytes and seconds, and as threads."""
 
     memory_mb: int = 4_000
     cpu_seconds: int = 300
     file_mb: int = 64
     scratch_mb: int = 128
+    threads: int = 500
 
 
 @dataclass(frozen=True)

@@ -91,14 +91,17 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     limits, scratch = request.limits, request.scratch
     if scratch is not None:
+        # A submission sees another `/proc` than this one, which shows its processes.
+        processes = os.open("/proc", os.O_RDONLY)
         confine.enter_namespaces()
         first = os.fork()
         if first:
             # Only the first process of a namespace can end it whole, so this one waits for it.
             for descriptor in descriptors:
                 os.close(descriptor)
-            os.waitpid(first, 0)
+            confine.watch_threads(first, processes, limits.threads)
             return
+        os.close(processes)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         served = os.fork()
         if served:

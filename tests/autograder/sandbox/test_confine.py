@@ -85,3 +85,38 @@ def test_an_answer_can_connect_with_itself(examine_one):
         """
     )
     assert examine_one("", answer, "assert three == 3", "three = 3").score == 1
+
+
+def test_an_answer_that_starts_two_thousand_threads_is_ended_and_others_are_graded(examine_one):
+    answer = dedent(
+        """\
+        import _thread, threading, time
+        threading.stack_size(65536)
+        forever = threading.Lock()
+        forever.acquire()
+        started = 0
+        while started < 2_000:
+            try:
+                _thread.start_new_thread(forever.acquire, ())
+                started += 1
+            except RuntimeError:
+                break
+        time.sleep(1)
+        three = 3
+        """
+    )
+    ended = examine_one("", answer, "assert three == 3", "three = 3")
+    assert (ended.status, ended.score) == ("died", 0)
+    assert examine_one("", "three = 3", "assert three == 3", "three = 3").score == 1
+
+
+def test_an_answer_may_have_a_hundred_threads(examine_one):
+    answer = dedent(
+        """\
+        import concurrent.futures, time
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            list(pool.map(lambda _: time.sleep(0.2), range(100)))
+        three = 3
+        """
+    )
+    assert examine_one("", answer, "assert three == 3", "three = 3").score == 1
