@@ -23,6 +23,7 @@ from rich.progress import (
 
 from autograder.errors import CourseError
 from course.progress import Bars
+from course.terminal import write_plainly
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -417,8 +418,9 @@ def demo() -> None:
 
 def main() -> None:
     """Run the command; an error that a person can act on is one message, not a traceback."""
+    write_plainly()
     try:
-        app()
+        app(prog_name="autograder")
     except CourseError as error:
         message = str(error)
     except ModuleNotFoundError as error:

@@ -38,10 +38,10 @@ def faults(package: str, rooms: list[str], most_levels: int) -> list[str]:
         most_levels: how many modules may stand on the longest chain of imports.
     """
     graph = grimp.build_graph(package, cache_dir=None)
-    imports = {name: graph.find_modules_directly_imported_by(name) for name in graph.modules}
-    unknown = sorted(
-        {room for name in imports if (room := _room(name))} - {*rooms, "__main__"},
-    )
+    # `python -m` starts the command there, which nothing imports.
+    modules = graph.modules - {f"{package}.__main__"}
+    imports = {name: graph.find_modules_directly_imported_by(name) for name in modules}
+    unknown = sorted({room for name in imports if (room := _room(name))} - {*rooms})
     found = [f"{room} is not among the rooms: name it, or move it into one." for room in unknown]
     for name, others in sorted(imports.items()):
         if _room(name) in rooms:
