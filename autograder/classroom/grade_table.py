@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -11,6 +11,8 @@ from rich.text import Text
 from autograder.classroom.results import Result
 from autograder.grading.status import Status
 
+# More would push the table off the screen; the report has all.
+MOST_REMARKS = 20
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -22,7 +24,8 @@ def grade_table(
     """Students by exercises, with points, totals and states.
 
     Exercises are numbered in their order in the notebook, and a line below the table names them:
-    their names have up to thirty characters, which no five columns have room for.
+    their names have up to thirty characters, which no five columns have room for. Further lines
+    say why somebody has no points, and which of several files was graded.
 
     Args:
         results: of one assignment.
@@ -48,7 +51,18 @@ def grade_table(
         table.add_row(who, *points, total, status)
     # A number and its name stay on one line.
     legend = "  ".join(f"{number}{NO_BREAK}{name}" for number, name in enumerate(names, 1))
-    return Group(table, Text(legend))
+    said = [Text(f"{student}: {sentence}") for student, sentence in _remarks(results)]
+    more = [] if len(said) <= MOST_REMARKS else [Text(f"… and {len(said) - MOST_REMARKS} more.")]
+    return Group(table, Text(legend), *said[:MOST_REMARKS], *more)
+
+
+def _remarks(results: Sequence[Result]) -> Iterator[tuple[str, str]]:
+    """Why somebody has no points, and what was taken for a submission."""
+    for result in results:
+        if result.status != Status.GRADED:
+            yield result.student, f"{result.status}. {result.message}"
+        for note in result.notes:
+            yield result.student, note
 
 
 def _points(result: Result, exercise: str, exercises: Mapping[str, str]) -> Text:

@@ -24,7 +24,7 @@ from autograder.classroom.final_points import FinalPoints, read_final_points, wi
 from autograder.classroom.folders import ClassFolder
 from autograder.classroom.results import Result, failed, read_results, save
 from autograder.errors import CourseError
-from autograder.grading.read_submission import read_timestamp
+from autograder.grading.read_submission import read_secret, read_timestamp
 from autograder.nbgrader_course.api import nbgrader_api, succeed
 from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 
@@ -251,9 +251,12 @@ class Gradebook:
             folder.mkdir(parents=True)
             for notebook, marked in notebooks.items():
                 (folder / f"{notebook}.ipynb").write_text(marked, encoding="utf-8")
-            stamp = self.folder.submission(student, name) / "timestamp.txt"
-            if read_timestamp(stamp) is not None:
-                shutil.copy(stamp, folder)
+            submitted = self.folder.submission(student, name)
+            if read_timestamp(submitted / "timestamp.txt") is not None:
+                shutil.copy(submitted / "timestamp.txt", folder)
+            if (secret := read_secret(submitted / "submission_secret.txt")) is not None:
+                # By this nbgrader's exchange finds to whom the feedback goes.
+                (folder / "submission_secret.txt").write_text(secret, encoding="utf-8")
             api = nbgrader_api(
                 assignment.root, self.folder.path, gradebook=self.url, marked=Path(staged)
             )

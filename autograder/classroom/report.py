@@ -212,6 +212,8 @@ def _looks(results: list[Result]) -> Iterator[tuple[str, str]]:
     for result in sorted(results, key=lambda result: result.student):
         if result.status != Status.GRADED:
             yield result.student, f"{result.status}: {_cut(result.message, MOST_MESSAGE)}"
+        for note in result.notes:
+            yield result.student, _cut(note, MOST_MESSAGE)
         waiting = [name for name, cell in result.cells.items() if cell.score is None]
         if waiting:
             yield result.student, f"points to be given by a person: {', '.join(waiting)}"

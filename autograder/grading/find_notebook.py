@@ -58,6 +58,22 @@ def what_lies_there(folder: Path, name: str) -> str:
     return f" Found instead: {shown}; {advice}."
 
 
+def lies_beside(folder: Path, name: str) -> str:
+    """A sentence about a notebook that a student has put beside the assignment's folder, which is
+    not there; empty where there is none.
+
+    Args:
+        folder: where the assignment should be.
+        name: the notebook's name without ``.ipynb``.
+    """
+    student = folder.parent
+    found = [path for path in notebooks_in(student) if is_named_after(path, name)]
+    if not found:
+        return ""
+    shown = found[0].relative_to(student).as_posix()
+    return f" There is no folder {folder.name}; found instead: {shown}. Move it into that folder."
+
+
 def _files(folder: Path) -> Iterator[Path]:
     """The files in a folder and below it that are neither links nor hidden by a program."""
     count = 0

@@ -16,7 +16,12 @@ from typing import Any
 import nbformat
 from nbgrader.utils import parse_utc
 
-from autograder.grading.find_notebook import is_named_after, notebooks_in, what_lies_there
+from autograder.grading.find_notebook import (
+    is_named_after,
+    lies_beside,
+    notebooks_in,
+    what_lies_there,
+)
 from autograder.grading.intake import Intake
 from autograder.grading.match_answers import Matched, SubmittedCell, match_answers
 from autograder.grading.released import ReleasedNotebook
@@ -72,7 +77,8 @@ def _read_newest(folder: Path, notebook: ReleasedNotebook, siblings: Set[str]) -
         raise _Refused(Status.REFUSED, f"{named.name} is a link, not a file.")
     found = _candidates(folder, notebook, siblings)
     if not found:
-        instead = what_lies_there(folder, notebook.name) if folder.is_dir() else ""
+        where = what_lies_there if folder.is_dir() else lies_beside
+        instead = where(folder, notebook.name)
         raise _Refused(Status.MISSING, f"No {named.name} was handed in.{instead}")
     intakes: list[tuple[Path, Intake]] = []
     refusals: list[tuple[Path, _Refused]] = []
@@ -257,6 +263,17 @@ def read_timestamp(path: Path) -> datetime | None:
         return None
     now = datetime.now(UTC).replace(tzinfo=None)
     return time if time < now + timedelta(days=1) else None
+
+
+def read_secret(path: Path) -> str | None:
+    """What ``nbgrader submit`` has put beside a submission, to find its feedback by. None where
+    there is no such file, or where it is none of nbgrader's."""
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > 1_000:
+            return None
+        return path.read_text("utf-8")
+    except (OSError, ValueError):
+        return None
 
 
 def _reason(error: Exception) -> str:

@@ -115,6 +115,9 @@ def configure(
             if (source := source_path(folder))
         ),
     ]
+    c.ExchangeFactory.release_feedback = f"{ROOM}.exchange.ReleaseFeedback"
+    # nbgrader joins it to the root before it fills in the names, so it has to begin there.
+    c.ZipCollectApp.downloaded_directory = os.path.relpath(classes / "downloaded", root)
     c.ExportPlugin.to = str(classes / "grades.csv")
     c.ExportApp.plugin_class = f"{ROOM}.export_grades.ExportGrades"
 

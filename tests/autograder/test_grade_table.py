@@ -47,7 +47,8 @@ def test_table_of_the_demo_fits_a_terminal(lesson):
     assert all(len(line) <= 80 for line in text.splitlines())
     assert "…" not in text
     # Every name is there in one piece, after its number.
-    legend = text.splitlines()[-1].replace("\N{NO-BREAK SPACE}", " ")
+    assert text.splitlines()[-1] == "fay: error. Lost."
+    legend = text.splitlines()[-2].replace("\N{NO-BREAK SPACE}", " ")
     assert legend.split("  ") == [f"{number} {name}" for number, name in enumerate(names, 1)]
     header = text.splitlines()[2]
     assert header.replace("┃", " ").split() == [
@@ -77,3 +78,11 @@ def test_points_that_a_person_gives_are_a_question():
 def test_a_student_may_be_called_anything():
     result = Result("[red]x", "own", Status.GRADED, 1, 1, cells={"a": CellScore(1, 1)})
     assert "[red]x" in shown([result], {})
+
+
+def test_what_was_taken_is_said_below():
+    note = "mine (1).ipynb was graded: there is no mine.ipynb."
+    results = [Result(f"s{n}", "own", Status.GRADED, notes=[note]) for n in range(25)]
+    text = shown(results, {})
+    assert f"s0: {note}" in text
+    assert text.splitlines()[-1] == "… and 5 more."

@@ -65,6 +65,12 @@ def test_what_needs_a_look(page):
     assert "timeout: It ran for more than 30 seconds." in page
 
 
+def test_what_was_taken_for_a_submission_is_said():
+    ada = result("ada", 1, 1, 2)
+    ada.notes.append("mine (1).ipynb was graded: there is no mine.ipynb.")
+    assert "mine (1).ipynb was graded" in make_report([ada], EXERCISES, {})
+
+
 def test_renamed_copies_are_found_and_short_answers_are_not(page):
     assert "<td>ada, ben</td>" in page
     assert "ada, dora" not in page

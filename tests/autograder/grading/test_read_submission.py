@@ -237,6 +237,17 @@ def test_what_lies_there_instead_is_named(given, folder, name, advice):
     assert advice in intake.message
 
 
+@pytest.mark.parametrize("place", [".", "Numbers", "90-numbers/inner"])
+def test_a_notebook_beside_the_assignments_folder_is_named(given, folder, place):
+    folder.rmdir()
+    (folder.parent / place).mkdir(parents=True, exist_ok=True)
+    write(folder.parent / place, notebook(given, double=DOUBLE), "numbers (1).ipynb")
+    intake = read_answers(folder, given)
+    assert intake.status == "missing"
+    assert "numbers (1).ipynb. Move it into that folder." in intake.message
+    assert LESSON in intake.message
+
+
 def test_a_byte_order_mark_is_read(given, folder):
     path = write(folder, notebook(given, double=DOUBLE))
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
