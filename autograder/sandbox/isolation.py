@@ -9,6 +9,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from collections.abc import Iterator
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -60,19 +61,43 @@ def install_bubblewrap() -> None:
     isolation_problem.cache_clear()
 
 
-def _readable() -> list[Path]:
-    """What a sandbox sees of the machine: Python, the packages, the course."""
+def _readable() -> list[tuple[Path, Path]]:
+    """What a sandbox sees of the machine, Python, the packages, the course: where each is, and
+    where it is seen.
+
+    A path may lead through symbolic links, as where a home folder or an environment is one. It is
+    seen under that path and under the one that the links lead to, with no link in between.
+    """
+    shown: list[tuple[Path, Path]] = []
+    for path in filter(Path.exists, _needed()):
+        real = path.resolve()
+        for place in (Path(os.path.abspath(path)), real):
+            if not any(place.is_relative_to(other) for _, other in shown):
+                shown.append((real, place))
+    return shown
+
+
+def _needed() -> list[Path]:
+    """What Python needs to run here. Each path comes before what is below it."""
     package = Path(__file__).resolve().parents[1]
     course = package.parent / "course"
     folders = [
         Path("/usr"), Path("/lib"), Path("/lib64"), Path("/bin"), Path("/sbin"),
         Path("/etc/ld.so.cache"), Path("/etc/localtime"), Path("/etc/fonts"),
         Path(sys.prefix), Path(sys.base_prefix), Path(sys.base_exec_prefix),
+        *_links_to(Path(sys.executable)),
         *map(Path, site.getsitepackages()), Path(sysconfig.get_path("stdlib")),
         course, package / "__init__.py",
         package / "sandbox" / "__init__.py", package / "sandbox" / "inside",
     ]  # fmt: skip
-    return [path for path in dict.fromkeys(folders) if path.exists()]
+    return sorted(set(folders), key=lambda path: len(path.parts))
+
+
+def _links_to(path: Path) -> Iterator[Path]:
+    """What a path leads to, link by link."""
+    while path.is_symlink():
+        path = Path(os.path.abspath(path.parent.resolve() / path.readlink()))
+        yield path
 
 
 def environment(isolated: bool) -> dict[str, str]:
@@ -94,7 +119,7 @@ def environment(isolated: bool) -> dict[str, str]:
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "KERAS_BACKEND": "tensorflow",
         "MPLBACKEND": "agg",
-        "COURSE_DATA_DIR": str(data_dir()),
+        "COURSE_DATA_DIR": str(data_dir().resolve()),
         # Several submissions are graded at once and keep the cores busy. More threads would wait.
         "OMP_NUM_THREADS": "1",
         "TF_NUM_INTEROP_THREADS": "1",
@@ -117,21 +142,22 @@ def bubblewrap_command(writes_data: bool) -> list[str]:
         # A pseudo-terminal of one submission could be opened by the next.
         "--tmpfs", "/dev/pts", "--remount-ro", "/dev/pts",
     ]  # fmt: skip
-    for path in _readable():
-        if path.is_symlink():
-            command += ["--symlink", os.readlink(path), str(path)]
-        else:
-            command += ["--ro-bind", str(path), str(path)]
+    shown = _readable()
+    for real, place in shown:
+        command += ["--ro-bind", str(real), str(place)]
     stand_ins = Path(__file__).resolve().parents[2] / "course" / "fallbacks"
-    if stand_ins.is_dir():
-        # What a lesson goes on with where an exercise is not answered is no answer.
-        command += ["--tmpfs", str(stand_ins), "--remount-ro", str(stand_ins)]
+    for real, place in shown:
+        if stand_ins.is_dir() and stand_ins.is_relative_to(real):
+            # What a lesson goes on with where an exercise is not answered is no answer.
+            hidden = str(place / stand_ins.relative_to(real))
+            command += ["--tmpfs", hidden, "--remount-ro", hidden]
     data_dir().mkdir(parents=True, exist_ok=True)
+    data = data_dir().resolve()
     # A lesson's own cells run on the tests' side first, and prepare their data sets there.
-    command += ["--bind" if writes_data else "--ro-bind", str(data_dir()), str(data_dir())]
+    command += ["--bind" if writes_data else "--ro-bind", str(data), str(data)]
     for name, value in environment(isolated=True).items():
         command += ["--setenv", name, value]
-    if not any(path.is_relative_to("/tmp") for path in [*_readable(), data_dir()]):
+    if not any(place.is_relative_to("/tmp") for place in [*(place for _, place in shown), data]):
         command += ["--symlink", SCRATCH.lstrip("/"), "/tmp"]
     # What one submission could leave in these, the next one would find.
     return [*command, "--remount-ro", "/dev", "--remount-ro", "/", "--chdir", SCRATCH]
