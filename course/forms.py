@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,16 @@ NOT_LOADABLE = (
     "This Keras model cannot be saved and loaded again, which the tests need: use Keras's own "
     "layers, no Lambda layer and no class of your own."
 )
+OBJECT_ARRAY = "An array of Python objects cannot travel: give it a numeric dtype, or use a list."
+# Modules whose values are data, and other types that are.
+_OF_DATA = {
+    "builtins", "collections", "datetime", "decimal", "fractions", "numpy", "pandas", "pathlib",
+    "random",
+}  # fmt: skip
+_OTHER_DATA = (
+    "keras:Variable", "keras:callbacks.History", "tensorflow:Tensor", "tensorflow:Variable",
+    "tensorflow:dtypes.DType",
+)  # fmt: skip
 # The most items of a list or dict that are looked at.
 _MOST_ITEMS = 1_000
 _LOAD = "import sys, course, keras; keras.saving.load_model(sys.argv[1], safe_mode=True)"
@@ -44,69 +55,126 @@ def advice(what: str) -> str:
     )
 
 
-def guard(namespace: dict[str, Any], names: Collection[str], classes: Collection[str] = ()) -> None:
+def guard(
+    namespace: dict[str, Any],
+    names: Collection[str],
+    classes: Collection[str] = (),
+    data: Collection[str] | None = None,
+) -> None:
     """Hold what an answer has defined to the forms that grading takes.
 
-    A model is looked at at once. A function is replaced by one that looks at what it returns
+    A value is looked at at once. A function is replaced by one that looks at what it returns
     whenever a test calls it.
 
     Args:
         namespace: the notebook's global names.
-        names: those that the answer has defined and tests use.
+        names: those that the answer has defined.
         classes: names of the notebook's own classes whose objects the tests know. None by default.
+        data: where answers give nothing but data, as in the lessons of this course, the names that
+            tests use. None, the default, where an instructor's own answers may give objects too:
+            then only models are looked at.
 
     Raises:
         FormError: a value has a form that grading does not take.
     """
-    depth = [0]
     for name in names:
         value = namespace.get(name)
         if isinstance(value, types.FunctionType) and value.__module__ == "__main__":
-            namespace[name] = _guarded(value, classes, depth)
-        elif not callable(value) or _is_model(value):
-            look_at(value, classes)
+            namespace[name] = _guarded(value, classes, data is not None)
+        elif _is_model(value) or (data is not None and name in data and not callable(value)):
+            look_at(value, classes, data is not None)
+
+
+# How deep answers call each other. What one returns to another stays on their side.
+_depth = 0
 
 
 def _guarded(
-    function: Callable[..., Any], classes: Collection[str], depth: list[int]
+    function: Callable[..., Any], classes: Collection[str], is_data: bool
 ) -> Callable[..., Any]:
     @functools.wraps(function)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        depth[0] += 1
+        global _depth
+        _depth += 1
         try:
             value = function(*args, **kwargs)
         finally:
-            depth[0] -= 1
-        # What one answer returns to another stays on their side.
-        if depth[0] == 0:
-            look_at(value, classes)
-        return value
+            _depth -= 1
+        if _depth:
+            return value
+        look_at(value, classes, is_data)
+        return _unmasked(value) if is_data else value
 
     return guarded
 
 
-def look_at(value: Any, classes: Collection[str] = ()) -> None:
+def look_at(value: Any, classes: Collection[str] = (), is_data: bool = False) -> None:
     """Raise if a value, or one in it, has a form that grading does not take.
+
+    Args:
+        value: what an answer gives.
+        classes: names of the notebook's own classes whose objects the tests know. None by default.
+        is_data: whether it must be data, or a function. By default only models are looked at.
 
     Raises:
         FormError: it has.
     """
-    if "keras" in sys.modules:
-        for model in _models(value):
-            _look_at_model(model, classes)
+    if _is_model(value):
+        _look_at_model(value, classes)
+    elif isinstance(value, list | tuple | dict) and len(value) <= _MOST_ITEMS:
+        for item in value.values() if isinstance(value, dict) else value:
+            look_at(item, classes, is_data)
+    if not is_data or _is_model(value):
+        return
+    numpy = sys.modules.get("numpy")
+    if numpy is not None and isinstance(value, numpy.ndarray) and value.dtype.hasobject:
+        raise FormError(OBJECT_ARRAY)
+    kind = type(value)
+    if isinstance(value, type | types.ModuleType):
+        raise FormError(advice("a function or class" if callable(value) else _named(kind)))
+    if not _is_data(value) and kind.__name__ not in classes:
+        raise FormError(advice(f"an object of the class {kind.__name__}"))
+
+
+def _named(kind: type) -> str:
+    return f"a value of type {kind.__module__}.{kind.__qualname__}"
+
+
+def _is_data(value: Any) -> bool:
+    """Whether a value is of a type that goes to another process, or is a function."""
+    module = type(value).__module__
+    if module == "__main__":
+        return isinstance(value, types.FunctionType)
+    return (
+        module.partition(".")[0] in _OF_DATA
+        or isinstance(value, Iterator | types.FunctionType | functools.partial)
+        or any(isinstance(value, _library(name)) for name in _OTHER_DATA)
+    )
+
+
+def _library(name: str) -> type | tuple[()]:
+    """A library's class, if that library has been imported."""
+    module, _, path = name.partition(":")
+    found: type | tuple[()] = ()
+    if module in sys.modules:
+        found = operator.attrgetter(path)(sys.modules[module])
+    return found
+
+
+def _unmasked(value: Any) -> Any:
+    """What grading takes for a masked array: NaN where it is masked, which agrees with nothing."""
+    numpy = sys.modules.get("numpy")
+    if numpy is None or not isinstance(value, numpy.ma.MaskedArray):
+        return value
+    try:
+        return numpy.ma.filled(value.astype(float), numpy.nan)
+    except (TypeError, ValueError):
+        raise FormError(advice("a masked array without numbers")) from None
 
 
 def _is_model(value: Any) -> bool:
     keras = sys.modules.get("keras")
     return keras is not None and isinstance(value, keras.Model)
-
-
-def _models(value: Any) -> Iterator[Any]:
-    if _is_model(value):
-        yield value
-    elif isinstance(value, list | tuple | dict) and len(value) <= _MOST_ITEMS:
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from _models(item)
 
 
 def _look_at_model(model: Any, classes: Collection[str]) -> None:

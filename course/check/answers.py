@@ -191,9 +191,11 @@ def _guard(lesson: Lesson, exercise: Exercise, answer: str) -> NotebookNode:
     shared = [c for c in others if all(c is not e.answer for e in lesson.exercises)]
     known = used.union(*(bound_names(cell.source) for cell in shared))
     names = sorted(bound_names(answer))
+    # An instructor's own assignment may have answers that give objects.
+    data = sorted(used) if lesson.made_here else None
     source = (
         "import course.forms as _forms\n"
-        f"_forms.guard(globals(), {names!r}, {sorted(known)!r})\n"
+        f"_forms.guard(globals(), {names!r}, {sorted(known)!r}, {data!r})\n"
         "del _forms"
     )
     return new_code_cell(source, metadata={"course": {"guards": exercise.name}})

@@ -16,7 +16,7 @@ from autograder.sandbox.workplace import Workplace
 from course.cells import note_hidden_tests
 from course.check import check
 from course.check.answers import NOT_YET, RIGHT
-from course.forms import NOT_BUILT, NOT_LOADABLE, advice
+from course.forms import NOT_BUILT, NOT_LOADABLE, OBJECT_ARRAY, advice
 
 SETUP = "import keras\nimport numpy as np\n\n\ndef shared(x):\n    return 2 * x"
 
@@ -130,6 +130,117 @@ FORMS = {
     "as_lambda": ("NAME = lambda x: [2 * i for i in x]\n", "", DOUBLED, TEST_DOUBLED),
     "as_scalars": ("def NAME(x):\n    return tuple(2 * np.array(x))\n", "", DOUBLED, TEST_DOUBLED),
     "as_lessons_own": ("def NAME(x):\n    return shared(np.array(x))\n", "", DOUBLED, TEST_DOUBLED),
+    "as_object_array": (
+        "def NAME(x):\n    return np.array([2 * i for i in x], dtype=object)\n",
+        OBJECT_ARRAY,
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_own_object": (
+        """\
+        class Pair:
+            def __iter__(self):
+                return iter([2, 4])
+
+
+        def NAME(x):
+            return Pair()
+        """,
+        advice("an object of the class Pair"),
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_own_list": (
+        """\
+        class Numbers(list):
+            pass
+
+
+        def NAME(x):
+            return Numbers(2 * i for i in x)
+        """,
+        advice("an object of the class Numbers"),
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_own_object_in_a_list": (
+        """\
+        class Four(int):
+            pass
+
+
+        def NAME(x):
+            return [2, Four(4)]
+        """,
+        advice("an object of the class Four"),
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_dataset": (
+        "import tensorflow as tf\n\n\ndef NAME(x):\n"
+        "    return tf.data.Dataset.from_tensor_slices([2 * i for i in x])\n",
+        "an object of the class _TensorSliceDataset",
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_class": (
+        "def NAME(x):\n    return list\n",
+        advice("a function or class"),
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_masked": (
+        "def NAME(x):\n    return np.ma.masked_array([2, 4], mask=[True, True])\n",
+        "twice each",
+        DOUBLED,
+        "assert np.allclose(NAME([1, 2]), [2, 4]), 'twice each'\n",
+    ),
+    "as_tensor": (
+        "import tensorflow as tf\n\n\ndef NAME(x):\n    return 2 * tf.constant(x)\n",
+        "",
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_series": (
+        "import pandas as pd\n\n\ndef NAME(x):\n    return 2 * pd.Series(x)\n",
+        "",
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_map": ("def NAME(x):\n    return map(lambda i: 2 * i, x)\n", "", DOUBLED, TEST_DOUBLED),
+    "as_helped": (
+        """\
+        class Pair:
+            pass
+
+
+        def helper(x):
+            pair = Pair()
+            pair.numbers = [2 * i for i in x]
+            return pair
+
+
+        def NAME(x):
+            return helper(x).numbers
+        """,
+        "",
+        DOUBLED,
+        TEST_DOUBLED,
+    ),
+    "as_value_of_no_form": (
+        """\
+        class Pair:
+            def __iter__(self):
+                return iter([2, 4])
+
+
+        unused = Pair()
+        NAME = Pair()
+        """,
+        advice("an object of the class Pair"),
+        "NAME = [2, 4]\n",
+        "assert list(NAME) == [2, 4], 'twice each'\n",
+    ),
     "as_wrong": ("def NAME(x):\n    return x\n", "twice each", DOUBLED, TEST_DOUBLED),
 }
 
@@ -179,5 +290,6 @@ def test_grading_and_checking_agree(form, graded, checked):
     score, why = graded[form]
     state, message = checked[form]
     assert (score, state) == ((0, NOT_YET) if said else (1, RIGHT)), (why, message)
-    assert message == said
+    assert said in message
     assert said in why
+    assert bool(message) == bool(said)

@@ -35,6 +35,7 @@ from autograder.sandbox.inside.library_values import (
     shared_name,
     unpack_array,
 )
+from course.forms import OBJECT_ARRAY
 
 MAX_DEPTH = 50
 MAX_ITEMS = 1_000_000
@@ -157,9 +158,7 @@ class _Encoder:
         """The number under which an array travels."""
         array = np.asarray(value)
         if array.dtype.hasobject:
-            raise CannotTravelError(
-                "An array of Python objects cannot travel: give it a numeric dtype, or use a list."
-            )
+            raise CannotTravelError(OBJECT_ARRAY)
         if array.dtype.kind == "V" and array.dtype.names is None:
             # bfloat16 and its like are not dtypes of NumPy's own, and float32 holds them exactly.
             array = array.astype(np.float32)
