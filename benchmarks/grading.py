@@ -47,7 +47,7 @@ from autograder.notebooks.source import Lesson, read_lesson
 from autograder.proofs import variants
 from autograder.sandbox.inside.protocol import LessonCell, from_json, to_json
 from autograder.sandbox.workplace import Workplace
-from course.cells import DEMO, grade_id, tags
+from course.cells import DEMO, find_grade_id, tags
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -75,9 +75,10 @@ def make_class(lesson: Lesson, count: int, folder: Path, demos: bool) -> list[st
     for number, variant in enumerate(chosen):
         notebook = nbformat.from_dict(released)
         for cell in notebook.cells:
-            if grade_id(cell) in variant.answers:
+            exercise = find_grade_id(cell)
+            if exercise in variant.answers:
                 # The same text is graded only once, so no two submissions have the same text.
-                cell.source = f"{variant.answers[grade_id(cell)]}\n# {number}"
+                cell.source = f"{variant.answers[exercise]}\n# {number}"
         students.append(f"s{number:03}")
         path = folder / "submitted" / students[-1] / lesson.name / lesson.student_notebook.name
         path.parent.mkdir(parents=True)

@@ -26,6 +26,7 @@ from autograder.classroom.results import Result, failed, read_results, save
 from autograder.errors import CourseError
 from autograder.grading.read_submission import read_secret, read_timestamp
 from autograder.nbgrader_course.api import nbgrader_api, succeed
+from autograder.nbgrader_course.open_gradebook import one_engine
 from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 
 # Where marked notebooks wait for nbgrader.
@@ -189,7 +190,8 @@ class Gradebook:
             with self._lock:
                 for left in () if is_inside else self.folder.path.glob(f"{STAGED}*"):
                     shutil.rmtree(left)
-                yield
+                with one_engine():
+                    yield
         except Timeout:
             raise CourseError(
                 f"Another run is grading in {self.folder.path}. Wait for it, or stop it, and run "

@@ -91,9 +91,7 @@ def make_page(notebook: NotebookNode, grades: dict[str, Any]) -> str:
     exercises = list(_exercises(notebook, titles, sections))
     graded = notebook.metadata.get("course", {})
     status = graded.get("status", Status.GRADED)
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    environment.filters["number"] = "{:g}".format
-    return environment.get_template("feedback.html.j2").render(
+    return _template().render(
         title=titles[0].text if titles else grades["notebook"],
         status="" if status == Status.GRADED else status.capitalize(),
         message=graded.get("message", ""),
@@ -103,8 +101,20 @@ def make_page(notebook: NotebookNode, grades: dict[str, Any]) -> str:
         points=grades["max_score"],
         penalty=grades["late_penalty"],
         lesson=_lesson(notebook, sections),
-        style=Markup(HtmlFormatter(style="default").get_style_defs(".highlight")),
+        style=_style(),
     )
+
+
+@functools.cache
+def _template() -> jinja2.Template:
+    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
+    environment.filters["number"] = "{:g}".format
+    return environment.get_template("feedback.html.j2")
+
+
+@functools.cache
+def _style() -> Markup:
+    return Markup(HtmlFormatter(style="default").get_style_defs(".highlight"))
 
 
 def _exercises(

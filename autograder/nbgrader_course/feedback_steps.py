@@ -10,6 +10,8 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
 from autograder.nbgrader_course.feedback_page import make_page
+from autograder.nbgrader_course.open_gradebook import recorded
+from course.cells import grade_id
 
 
 class FeedbackExporter(Exporter):
@@ -29,9 +31,25 @@ class FeedbackExporter(Exporter):
 class GetPoints(GetGrades):
     """Take each cell's points from the gradebook, and note where a person has yet to give them."""
 
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        with recorded(resources["nbgrader"]) as self.rows:
+            for cell in nb.cells:
+                self.preprocess_cell(cell, resources, 0)
+            penalty = self.rows.notebook.late_submission_penalty or 0
+            resources["nbgrader"] |= {
+                "score": self.rows.notebook.score - penalty,
+                "max_score": self.rows.notebook.max_score,
+                "late_penalty": penalty,
+            }
+        return nb, resources
+
     def _get_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
-        super()._get_score(cell, resources)
-        grade = self.gradebook.find_grade(
-            cell.metadata.nbgrader.grade_id, self.notebook_id, self.assignment_id, self.student_id
-        )
+        grade = self.rows.grades[grade_id(cell)]
+        cell.metadata.nbgrader["score"] = grade.score
+        cell.metadata.nbgrader["points"] = grade.max_score
         cell.metadata.nbgrader["waiting"] = grade.auto_score is None and grade.manual_score is None
+
+    def _get_comment(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        cell.metadata.nbgrader["comment"] = self.rows.comments[grade_id(cell)].comment

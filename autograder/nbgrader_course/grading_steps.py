@@ -27,6 +27,7 @@ from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
 from autograder.grading.released import released
 from autograder.grading.status import CELL_TIMEOUT, Status
+from autograder.nbgrader_course.open_gradebook import recorded
 from autograder.notebooks.files import archive
 from autograder.sandbox.workplace import shared_workplace
 from course.cells import grade_id, is_answer
@@ -147,13 +148,20 @@ class SaveScores(SaveAutoGrades):
             self._add_score(cell, resources)
         return cell, resources
 
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        with recorded(resources["nbgrader"]) as self.rows:
+            for cell in nb.cells:
+                self.preprocess_cell(cell, resources, 0)
+        return nb, resources
+
     def _add_score(self, cell: NotebookNode, resources: ResourcesDict) -> None:
-        grade = self.gradebook.find_grade(
-            cell.metadata["nbgrader"]["grade_id"],
-            self.notebook_id,
-            self.assignment_id,
-            self.student_id,
-        )
+        grade = self.rows.grades[grade_id(cell)]
         grade.auto_score = cell.metadata["course"]["score"]
         grade.needs_manual_grade = grade.auto_score is None or grade.manual_score is not None
-        self.gradebook.db.commit()
+
+    def _add_comment(self, cell: NotebookNode, resources: ResourcesDict) -> None:
+        unchanged = cell.metadata.nbgrader.get("checksum") == utils.compute_checksum(cell)
+        comment = "No response." if unchanged and not utils.is_task(cell) else None
+        self.rows.comments[grade_id(cell)].auto_comment = comment

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -35,12 +36,19 @@ def headings(notebook: NotebookNode) -> list[Heading]:
     for index, cell in enumerate(notebook.cells):
         if cell.cell_type != "markdown":
             continue
-        tokens = _PARSER.parse(cell.source)
-        for position, token in enumerate(tokens):
-            if token.type == "heading_open":
-                text = tokens[position + 1].content.strip()
-                found.append(Heading(int(token.tag[1]), text, index))
+        found += [Heading(level, text, index) for level, text in _levels(cell.source)]
     return found
+
+
+@functools.lru_cache(maxsize=1000)
+def _levels(text: str) -> tuple[tuple[int, str], ...]:
+    """Each heading's level and text. A class's notebooks hold the same cells again and again."""
+    tokens = _PARSER.parse(text)
+    return tuple(
+        (int(token.tag[1]), tokens[position + 1].content.strip())
+        for position, token in enumerate(tokens)
+        if token.type == "heading_open"
+    )
 
 
 def pictures(text: str) -> Iterator[Picture]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
-from course.datasets.loading import find_prepared
+from course.datasets.array_cache import cached
+from course.datasets.loading import find_prepared, is_ours
 
 if TYPE_CHECKING:
     import tensorflow_datasets as tfds
@@ -55,8 +57,14 @@ def arrays(
     import tensorflow_datasets as tfds
 
     builder = find_prepared(name)
-    stored = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
-    columns = dict(_columns("", builder.info.features, stored))
+
+    def read() -> dict[str, np.ndarray]:
+        stored = tfds.as_numpy(builder.as_dataset(split=split, batch_size=-1))
+        return dict(_columns("", builder.info.features, stored))
+
+    # A public dataset may be large, and what is kept of it is for its owner to decide.
+    ours = is_ours(builder)
+    columns = cached(Path(builder.data_dir), split, read) if ours else read()
     if scaled:
         columns |= _scaled_images(columns, builder.info)
     if not as_supervised:

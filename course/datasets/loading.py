@@ -81,7 +81,7 @@ def find_prepared(
         UnknownDatasetError: neither the course nor TFDS has a dataset of that name.
     """
     builder = _find_builder(name, data_dir(), builder_kwargs)
-    if _is_ours(builder):
+    if is_ours(builder):
         if not builder.is_prepared():
             builder.download_and_prepare()
             # That builder has read the information of an older folder, if there was one.
@@ -108,7 +108,7 @@ def download(name: str) -> Path:
     import tensorflow_datasets as tfds
 
     builder = _find_builder(name, data_dir(), None)
-    if _is_ours(builder):
+    if is_ours(builder):
         builder.download_and_prepare()
         return Path(builder.data_dir)
     config = tfds.download.DownloadConfig(try_download_gcs=False)
@@ -133,7 +133,8 @@ def download(name: str) -> Path:
     return Path(builder.data_dir)
 
 
-def _is_ours(builder: tfds.core.DatasetBuilder) -> bool:
+def is_ours(builder: tfds.core.DatasetBuilder) -> bool:
+    """Whether the course makes this dataset itself."""
     from course.datasets.base import OfflineBuilder
 
     return isinstance(builder, OfflineBuilder)
