@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from autograder.classroom.results import Result
     from autograder.classroom.workers import Pool
     from autograder.grading.conditions import Conditions
-    from autograder.grading.known_mistakes import Signatures
     from autograder.notebooks.source import Lesson
     from autograder.proofs import Proof
 
@@ -122,6 +121,7 @@ def build(
 ) -> None:
     """Make the instructor notebooks, the students' lessons and the tables of lessons."""
     from autograder.publish import build, lesson_lists
+    from autograder.publish.kept_mistakes import is_fresh
 
     lessons = _lessons(names)
     if check:
@@ -145,7 +145,22 @@ def build(
                 f"{lesson.name}: {'executed and ' if executed else ''}released, "
                 f"{len(lesson.exercises)} exercises, {lesson.points:g} points."
             )
+            if force or not is_fresh(lesson):
+                _watch_known_mistakes(lesson, bar)
     lesson_lists.write(course_root())
+
+
+def _watch_known_mistakes(lesson: Lesson, bar: Bars) -> None:
+    """See what a lesson's known mistakes do in its tests, so that answers can be compared."""
+    from autograder.publish import known_mistakes
+
+    task = bar.add_task(f"{lesson.name}, known mistakes", total=None)
+    known = known_mistakes.write(lesson)
+    bar.update(task, completed=1, total=1)
+    for sentence in known.silent:
+        bar.console.print(
+            f"{lesson.name}: note: no answer is told of {sentence}.", markup=False, soft_wrap=True
+        )
 
 
 @app.command()
@@ -289,9 +304,7 @@ def grade(
                 f"Students are: {', '.join(everyone)}."
             )
     results = []
-    for result in _grade(
-        graded, folder, book, pool, students or everyone, conditions, force, workers
-    ):
+    for result in _grade(graded, folder, book, pool, students or everyone, conditions, force):
         results.append(result)
         if as_json:
             print(json.dumps(result.to_json()), flush=True)
@@ -310,21 +323,19 @@ def _grade(
     students: Sequence[str],
     conditions: Conditions,
     force: bool,
-    workers: int | None,
 ) -> Iterator[Result]:
     """Grade these students' submissions with a progress bar; see ``grade_class``."""
     from autograder.classroom.grade_class import grade_class
-    from autograder.classroom.workers import default_workers
     from autograder.grading.grade_submission import grade_submission
-    from autograder.notebooks.source import read_lesson
-    from autograder.proofs import signatures
 
-    def known_mistakes() -> Signatures:
-        if not assignment.is_lesson:
-            return {}
-        cache = folder.known_mistakes(assignment.name, assignment.key(conditions))
-        return signatures(read_lesson(assignment.folder), cache, workers or default_workers())
-
+    if assignment.is_lesson and not assignment.known_mistakes:
+        errors.print(
+            f"Known mistakes are not recognised: run `autograder build {assignment.name}` once, "
+            "since its tests have changed.",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
     with progress() as bar:
         task = bar.add_task(f"Grading {assignment.name}", total=len(students))
         for result in grade_class(
@@ -335,7 +346,6 @@ def _grade(
             grade_submission,
             students=students,
             conditions=conditions,
-            known_mistakes=known_mistakes,
             force=force,
         ):
             bar.advance(task)
@@ -405,7 +415,7 @@ def demo() -> None:
     conditions = Conditions(TIMEOUT, isolated=problem is None)
     pool = local(isolated=conditions.isolated)
     book = Gradebook(folder)
-    graded = _grade(lesson, folder, book, pool, list(notes), conditions, True, None)
+    graded = _grade(lesson, folder, book, pool, list(notes), conditions, True)
     results = sorted(graded, key=lambda result: result.student)
     console.print(grade_table(results, lesson.exercises(), notes))
     first = next(iter(notes))

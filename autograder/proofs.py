@@ -5,7 +5,6 @@ Of an assignment that was not made here, the instructor's own answers and blank 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -18,7 +17,6 @@ from nbgrader import utils
 
 from autograder.gates.finding import Finding, Gate
 from autograder.grading.grade_notebook import Examination, examine
-from autograder.grading.known_mistakes import Signatures, signature
 from autograder.grading.rebuild import references, stubs
 from autograder.grading.run import known_objects
 from autograder.grading.status import Status
@@ -285,38 +283,3 @@ def _notes(objects: ObjectUse | None) -> Iterator[str]:
                 f"tests compare objects of the answers' class {name}, and an answer has a say in "
                 "what they are equal to: compare numbers and text that they hold"
             )
-
-
-def signatures(lesson: Lesson, cache: Path, workers: int = 2) -> Signatures:
-    """How each of a lesson's misconceptions fails.
-
-    Args:
-        lesson: the lesson.
-        cache: a file to keep them in; read if it is there.
-        workers: how many are run at a time.
-    """
-    if cache.is_file():
-        cached: Signatures = json.loads(cache.read_text())
-        return cached
-    known: Signatures = {exercise.name: {} for exercise in lesson.exercises}
-    ambiguous = set()
-    for proof in prove(plan([lesson], kinds={MISCONCEPTION}), workers):
-        exercise = proof.variant.partition(" ")[0]
-        failure = signature(_own_messages(lesson, exercise, proof))
-        if failure in known[exercise]:
-            ambiguous.add((exercise, failure))
-        known[exercise][failure] = proof.text
-    for exercise, failure in ambiguous:
-        del known[exercise][failure]
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    # Whole or not at all: a run may be stopped here too.
-    temporary = cache.with_suffix(".part")
-    temporary.write_text(json.dumps(known, indent=1))
-    temporary.replace(cache)
-    return known
-
-
-def _own_messages(lesson: Lesson, exercise: str, proof: Proof) -> dict[str, str]:
-    (tests,) = (e.tests for e in lesson.exercises if e.name == exercise)
-    own = {test.metadata["grade_id"] for test in tests}
-    return {name: message for name, message in proof.messages.items() if name in own}

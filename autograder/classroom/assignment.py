@@ -10,12 +10,13 @@ import nbformat
 
 from autograder.classroom.results import cell_name
 from autograder.errors import CourseError
+from autograder.grading import known_mistakes
 from autograder.grading.conditions import Conditions
 from autograder.grading.released import released
 from autograder.grading.score import has_points
 from autograder.notebooks.cells import groups, without_outputs
 from autograder.notebooks.files import archive, assignment_files
-from autograder.notebooks.folders import is_source, source_path
+from autograder.notebooks.folders import is_source, known_mistakes_path, source_path
 from course.cells import grade_id
 
 
@@ -30,6 +31,8 @@ class Assignment:
         texts: the same without outputs, as JSON.
         released: what students were given of them, by name.
         files: a tar archive of what the notebooks may read or import.
+        known_mistakes: what a lesson's known mistakes do in the tests as they are now, see
+            ``grading.known_mistakes``; empty where that is not kept.
     """
 
     def __init__(self, root: Path, name: str) -> None:
@@ -57,6 +60,14 @@ class Assignment:
             name: released(name, notebook) for name, notebook in self.notebooks.items()
         }
         self.files = archive(self.folder)
+        self.known_mistakes = self._known_mistakes()
+
+    def _known_mistakes(self) -> bytes:
+        path = known_mistakes_path(self.folder)
+        data = path.read_bytes() if path.is_file() and self.is_lesson else b""
+        key = known_mistakes.read_known_mistakes(data).key
+        is_fresh = [key] == [known_mistakes.key(each) for each in self.notebooks.values()]
+        return data if is_fresh else b""
 
     def exercises(self) -> dict[str, str]:
         """The exercise that each cell with points belongs to, in the notebook's order; the cell
@@ -98,6 +109,7 @@ class Assignment:
                 if cell.cell_type == "code" or "nbgrader" in cell.metadata
             ]
             digest.update(json.dumps([name, cells], sort_keys=True).encode())
+        digest.update(self.known_mistakes)
         for path in assignment_files(self.folder):
             digest.update(path.relative_to(self.folder).as_posix().encode() + path.read_bytes())
         return digest.hexdigest()

@@ -50,15 +50,6 @@ class ClassFolder:
         """The file of a student's result."""
         return self.path / "results" / assignment / f"{student}.json"
 
-    def known_mistakes(self, assignment: str, key: str) -> Path:
-        """The file that keeps how an assignment's known mistakes fail.
-
-        Args:
-            assignment: its name.
-            key: what that depends on, see ``Assignment.key``.
-        """
-        return self.path / "results" / assignment / ".known" / f"{key}.json"
-
     def students(self, assignment: str) -> list[str]:
         """Everyone who has a folder in ``submitted/``, with the assignment in it or not.
 

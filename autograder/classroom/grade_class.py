@@ -20,7 +20,6 @@ from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
-from autograder.grading.known_mistakes import Signatures
 from autograder.grading.read_submission import read_timestamp
 
 # Submissions that wait in the pool's queue, for each one that is being graded. More would fill a
@@ -58,18 +57,17 @@ def read_task(
     return Task(student, intakes, digest.hexdigest())
 
 
-def make_job(
-    assignment: Assignment, task: Task, conditions: Conditions, known: Signatures | None = None
-) -> Job:
+def make_job(assignment: Assignment, task: Task, conditions: Conditions) -> Job:
     """All that grading a submission needs, wherever that is done.
 
     Args:
         assignment: the assignment.
         task: the submission.
         conditions: how its answers are run.
-        known: how known mistakes fail, to recognise them by; none by default.
     """
-    return Job(assignment.texts, task.intakes, assignment.files, conditions, known or {})
+    return Job(
+        assignment.texts, task.intakes, assignment.files, conditions, assignment.known_mistakes
+    )
 
 
 def grade_class(
@@ -81,7 +79,6 @@ def grade_class(
     *,
     students: Sequence[str] | None = None,
     conditions: Conditions | None = None,
-    known_mistakes: Callable[[], Signatures] = dict,
     force: bool = False,
 ) -> Iterator[Result]:
     """Grade each student's submission and write feedback; results come as they are made.
@@ -98,8 +95,6 @@ def grade_class(
             parameter so that the classroom imports nothing that runs answers.
         students: folders of ``submitted/``; all of them by default.
         conditions: how answers are run; isolated, with 30 seconds for one cell, by default.
-        known_mistakes: returns how known mistakes fail; called when there is something to run.
-            By default none are known.
         force: grade unchanged submissions too; False by default.
 
     Yields:
@@ -137,9 +132,8 @@ def grade_class(
         return
     with gradebook.alone():
         gradebook.register(assignment)
-        known = known_mistakes()
         jobs = (
-            (task, make_job(assignment, task, conditions, known))
+            (task, make_job(assignment, task, conditions))
             for task in itertools.chain([first], tasks)
         )
         with pool as opened:

@@ -16,7 +16,6 @@ import numpy as np
 from autograder.classroom.likeness import SHORTEST, alike
 from autograder.classroom.results import Result
 from autograder.errors import CourseError
-from autograder.grading.known_mistakes import signature
 from autograder.grading.score import NOT_ANSWERED
 from autograder.grading.status import Status
 
@@ -170,7 +169,7 @@ def _new_mistakes(
                 failing[exercises.get(test, test)][test] = cell.message
         for exercise, messages in failing.items():
             if exercise not in result.misconceptions:
-                key = exercise, signature(messages)
+                key = exercise, _failure(messages)
                 found[key].append(result.student)
                 texts = dict.fromkeys(text.partition(" (line ")[0] for text in messages.values())
                 said[key] = [_cut(text, MOST_MESSAGE) for text in texts]
@@ -178,6 +177,14 @@ def _new_mistakes(
     for (exercise, failure), students in common:
         example = _example(exercise, students, answers)
         yield exercise, said[exercise, failure], students, example
+
+
+def _failure(messages: Mapping[str, str]) -> str:
+    """What tells one way to fail an exercise from another: which tests fail, and what they say. The
+    line of an answer depends on how it is written."""
+    return "\n".join(
+        f"{name}: {text.partition(' (line ')[0]}" for name, text in sorted(messages.items())
+    )
 
 
 def _example(exercise: str, students: list[str], answers: Answers) -> str:

@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Set
 from dataclasses import dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -46,13 +47,17 @@ UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 @dataclass
 class Examination:
-    """A notebook that has run, with what each test cell is worth."""
+    """A notebook that has run, with what each test cell is worth.
+
+    ``behaviour`` says what answers did that were watched, by exercise, see ``run.NotebookRun``.
+    """
 
     notebook: NotebookNode
     status: Status
     seconds: float
     message: str = ""
     cells: dict[str, CellScore] = field(default_factory=dict)
+    behaviour: dict[str, list[Any]] = field(default_factory=dict)
 
     @property
     def score(self) -> float:
@@ -70,6 +75,7 @@ def examine(
     files: bytes = b"",
     timeout: int = CELL_TIMEOUT,
     elsewhere: Set[str] = frozenset(),
+    watch: Set[str] = frozenset(),
 ) -> Examination:
     """Grade answers against an instructor's notebook.
 
@@ -81,23 +87,28 @@ def examine(
         timeout: seconds for one cell.
         elsewhere: names that the student defined in cells that do not take part; a failure for
             the lack of one is explained.
+        watch: exercises whose answers are watched if they lose points.
     """
     start = time.monotonic()
     blank = stubs(instructor)
     answers = blank | {name: text for name, text in answers.items() if name in blank}
-    passes = _Passes(instructor, answers, workplace, files, timeout)
+    passes = _Passes(instructor, answers, workplace, files, timeout, watch)
     try:
         run, stops = passes.run()
-        scores = _score(run, blank, elsewhere)
+        scores, behaviour = _score(run, blank, elsewhere), run.behaviour
         if passes.changed_arguments(run):
             # A test may compute what it expects from an argument that the answer has changed, and
             # another may ask whether it has: so every test must pass with the change and without.
             unseen, more_stops = passes.run(keeps_arguments=True)
             scores = _lower(scores, _score(unseen, blank, elsewhere))
+            behaviour = unseen.behaviour | behaviour
             stops |= more_stops
     except _BrokenError as broken:
         return _broken(broken.notebook, broken.stop, time.monotonic() - start)
-    examination = Examination(run.notebook, Status.GRADED, time.monotonic() - start, cells=scores)
+    seconds = time.monotonic() - start
+    examination = Examination(
+        run.notebook, Status.GRADED, seconds, cells=scores, behaviour=behaviour
+    )
     if stops:
         first = next(iter(stops.values()))
         examination.status, examination.message = first.status, first.message
@@ -126,12 +137,14 @@ class _Passes:
         workplace: Workplace,
         files: bytes,
         timeout: int,
+        watch: Set[str],
     ) -> None:
         self.instructor = instructor
         self.answers = answers
         self.workplace = workplace
         self.files = files
         self.timeout = timeout
+        self.watch = watch
         self.objects = known_objects(instructor, workplace, files)
 
     def run(self, keeps_arguments: bool = False) -> tuple[NotebookRun, dict[int, Stop]]:
@@ -148,7 +161,7 @@ class _Passes:
             right = Reference(references(self.instructor), self.objects or ObjectUse())
             run, stop = run_notebook(
                 self.instructor, self.answers, right, set(stops), self.workplace, self.files,
-                self.timeout, keeps_arguments=keeps_arguments,
+                self.timeout, keeps_arguments=keeps_arguments, watch=self.watch,
             )  # fmt: skip
             if run.objects.refused and self.objects is None:
                 # No lesson's answer gives any, so it is found out when the first one does.

@@ -17,7 +17,12 @@ from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.harmless import make_harmless
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
-from autograder.grading.known_mistakes import Signatures, recognise
+from autograder.grading.known_mistakes import (
+    KnownMistakes,
+    exercises_with_mistakes,
+    read_known_mistakes,
+    recognise,
+)
 from autograder.grading.read_submission import utf8
 from autograder.grading.rebuild import rebuild
 from autograder.grading.score import no_points
@@ -48,6 +53,7 @@ def grade_submission(job: Job, workplace: Workplace | None = None) -> dict[str, 
             "the same requirements.lock on all workers."
         )
     place = workplace or shared_workplace(conditions.isolated)
+    known = read_known_mistakes(job.known)
     return {
         name: nbformat.writes(
             mark(
@@ -56,7 +62,7 @@ def grade_submission(job: Job, workplace: Workplace | None = None) -> dict[str, 
                 place,
                 job.files,
                 conditions.timeout,
-                job.known,
+                known,
             )
         )
         for name, intake in job.intakes.items()
@@ -69,7 +75,7 @@ def mark(
     workplace: Workplace,
     files: bytes = b"",
     timeout: int = CELL_TIMEOUT,
-    known: Signatures | None = None,
+    known: KnownMistakes | None = None,
 ) -> NotebookNode:
     """Grade the answers in one notebook.
 
@@ -79,21 +85,23 @@ def mark(
         workplace: where answers and tests run.
         files: a tar archive of what the notebook may read or import; empty by default.
         timeout: seconds for one cell; 30 by default.
-        known: how known mistakes fail, to recognise them by; none by default.
+        known: what known mistakes do, to recognise them by; none by default.
 
     Returns:
         The instructor's notebook with the student's answers in it, run. Its metadata and that of
         its test cells say what it is worth (``course``). Nothing in it is active content.
     """
+    known = known or KnownMistakes()
     if intake.status:
         notebook = rebuild(instructor, intake.answers)
         scores = no_points(notebook, f"Not graded. {intake.message}")
         examination = Examination(notebook, intake.status, 0.0, intake.message, scores)
     else:
+        watch = exercises_with_mistakes(known)
         examination = examine(
-            instructor, intake.answers, workplace, files, timeout, intake.elsewhere
+            instructor, intake.answers, workplace, files, timeout, intake.elsewhere, watch
         )
-    mistakes = recognise(instructor, examination.cells, known or {})
+    mistakes = recognise(examination.behaviour, known)
     marked = _text_only(_marked(examination, mistakes, intake.notes))
     make_harmless(marked)
     return marked

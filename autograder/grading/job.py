@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from autograder.grading.conditions import Conditions
 from autograder.grading.intake import Intake
-from autograder.grading.known_mistakes import Signatures
 
 
 @dataclass(frozen=True)
@@ -19,11 +18,11 @@ class Job:
         intakes: what was read of the submission, by the notebook's name.
         files: a tar archive of what the notebooks may read or import.
         conditions: how the answers are run.
-        known: how known mistakes fail, to recognise them by.
+        known: what known mistakes do, to recognise them by, see ``KnownMistakes.to_bytes``.
     """
 
     instructors: Mapping[str, str]
     intakes: Mapping[str, Intake]
     files: bytes
     conditions: Conditions
-    known: Signatures = field(default_factory=dict)
+    known: bytes = b""

@@ -1,61 +1,101 @@
-"""Recognise a known mistake in a student's answer by how it fails.
+"""Recognise a known mistake in a student's answer by what the answer does.
 
-Each misconception of a lesson fails its exercise's tests in its own way: these tests, with these
-messages. An answer that fails in the very same way has most likely made the same mistake.
+Each misconception of a lesson has been watched in its exercise's tests: what it returned, raised
+and changed of its arguments in every call, and what every assertion came to. An answer that did the
+same is told what it resembles. An answer that differs anywhere is told nothing.
+
+What the mistakes did is kept beside the lesson, so nothing of this is run while a class waits.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+import lzma
+from collections.abc import Mapping, Set
+from dataclasses import dataclass, field
+from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.grading.score import CellScore
-from autograder.notebooks.cells import groups
-from course.cells import grade_id
-
-# By exercise and by the messages of its failing tests, what the mistake is.
-Signatures = dict[str, dict[str, str]]
+from autograder.sandbox.inside.summary import same
+from course.cells import DEMO, FULL_SIZE, is_answer, tags
 
 
-def signature(messages: Mapping[str, str]) -> str:
-    """One text for the way in which an exercise fails.
+@dataclass(frozen=True)
+class Mistake:
+    """A known mistake: what it is, in a sentence, and what an answer with it does."""
 
-    Args:
-        messages: what its failing tests say, by the test's ``grade_id``.
+    text: str
+    behaviour: list[Any]
+
+
+@dataclass(frozen=True)
+class KnownMistakes:
+    """What a lesson's known mistakes do.
+
+    Attributes:
+        key: what that depends on, see ``key``.
+        source: a digest of the mistakes as they are written.
+        exercises: the mistakes of each exercise that can be told apart.
+        silent: sentences about those that cannot.
     """
-    # The line of an answer depends on how it is written.
-    return json.dumps(
-        {name: message.partition(" (line ")[0] for name, message in sorted(messages.items())}
-    )
+
+    key: str = ""
+    source: str = ""
+    exercises: Mapping[str, list[Mistake]] = field(default_factory=dict)
+    silent: list[str] = field(default_factory=list)
+
+    def to_bytes(self) -> bytes:
+        """Everything, compressed."""
+        exercises = {name: [vars(each) for each in found] for name, found in self.exercises.items()}
+        text = json.dumps(vars(self) | {"exercises": exercises}, separators=(",", ":"))
+        return lzma.compress(text.encode())
 
 
-def recognise(
-    instructor: NotebookNode, scores: Mapping[str, CellScore], known: Signatures
-) -> dict[str, str]:
-    """The known mistakes in a submission, by exercise, each in a sentence.
+def read_known_mistakes(data: bytes) -> KnownMistakes:
+    """What ``to_bytes`` made bytes of; none of nothing."""
+    if not data:
+        return KnownMistakes()
+    fields = json.loads(lzma.decompress(data))
+    exercises = {
+        name: [Mistake(**each) for each in found] for name, found in fields.pop("exercises").items()
+    }
+    return KnownMistakes(exercises=exercises, **fields)
+
+
+def key(instructor: NotebookNode) -> str:
+    """A digest of what decides how an answer behaves, beside the answer: the lesson's cells and the
+    tests.
 
     Args:
         instructor: the instructor notebook.
-        scores: what each test cell is worth, by ``grade_id``.
-        known: how known mistakes fail.
     """
-    return {
-        exercise: known[exercise][failure]
-        for exercise, failure in _failures(instructor, scores)
-        if failure in known.get(exercise, {})
-    }
+    cells = [
+        (cell.source, cell.metadata.get("nbgrader", {}).get("grade_id"))
+        for cell in instructor.cells
+        if cell.cell_type == "code" and not is_answer(cell) and not tags(cell) & {DEMO, FULL_SIZE}
+    ]
+    return hashlib.sha256(json.dumps(cells).encode()).hexdigest()
 
 
-def _failures(
-    instructor: NotebookNode, scores: Mapping[str, CellScore]
-) -> Iterator[tuple[str, str]]:
-    for group in groups(instructor):
-        if group.solution is None:
-            continue
-        tests = [grade_id(instructor.cells[index]) for index in group.tests]
-        cells = {name: scores[name] for name in tests if name in scores}
-        lost = {name: cell.message for name, cell in cells.items() if cell.score != cell.max_score}
-        if lost:
-            yield grade_id(instructor.cells[group.solution]), signature(lost)
+def recognise(behaviour: Mapping[str, list[Any]], known: KnownMistakes) -> dict[str, str]:
+    """The known mistakes that a submission resembles, by exercise, each in a sentence.
+
+    Args:
+        behaviour: by exercise, what the answer did.
+        known: what the known mistakes do.
+    """
+    found = {}
+    for exercise, did in behaviour.items():
+        alike = [
+            each.text for each in known.exercises.get(exercise, []) if same(each.behaviour, did)
+        ]
+        if did and len(alike) == 1:
+            (found[exercise],) = alike
+    return found
+
+
+def exercises_with_mistakes(known: KnownMistakes) -> Set[str]:
+    """The exercises whose answers have something to be compared with."""
+    return frozenset(name for name, mistakes in known.exercises.items() if mistakes)

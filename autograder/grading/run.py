@@ -9,6 +9,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Set
 from dataclasses import dataclass
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -17,8 +18,9 @@ from nbgrader import utils
 
 from autograder.grading.names import changed_names, import_statements
 from autograder.grading.rebuild import rebuild, references
+from autograder.grading.score import score_cell
 from autograder.grading.status import CELL_TIMEOUT, Status
-from autograder.notebooks.cells import Answers
+from autograder.notebooks.cells import Answers, Group, groups
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.protocol import (
     LESSON_PATIENCE,
@@ -28,6 +30,8 @@ from autograder.sandbox.inside.protocol import (
     LessonCell,
     ObjectUse,
     TestCell,
+    Watch,
+    Watched,
     from_json,
     to_json,
 )
@@ -75,11 +79,13 @@ def run_notebook(
     timeout: int,
     *,
     keeps_arguments: bool = False,
+    watch: Set[str] = frozenset(),
 ) -> tuple[NotebookRun, Stop | None]:
-    """One pass over the rebuilt notebook, repeated where a process has ended."""
+    """One pass over the rebuilt notebook, repeated where a process has ended; see ``NotebookRun``
+    for ``watch``."""
     tried: Counter[str] = Counter()
     while True:
-        run = NotebookRun(rebuild(instructor, answers), right, skip, keeps_arguments)
+        run = NotebookRun(rebuild(instructor, answers), right, skip, keeps_arguments, watch)
         try:
             stop = run.execute(workplace, files, timeout)
         except WorkplaceLostError:
@@ -92,7 +98,12 @@ def run_notebook(
 
 
 class NotebookRun:
-    """One pass over a rebuilt notebook."""
+    """One pass over a rebuilt notebook.
+
+    Attributes:
+        behaviour: by exercise, what the answer did (``sandbox.inside.watching``), for those of
+            ``watch`` that lost points.
+    """
 
     def __init__(
         self,
@@ -100,11 +111,14 @@ class NotebookRun:
         right: Reference,
         skip: Set[int],
         keeps_arguments: bool = False,
+        watch: Set[str] = frozenset(),
     ) -> None:
         self.notebook = notebook
         self.right = right
         self.skip = skip
         self.keeps_arguments = keeps_arguments
+        self.watch = watch
+        self.behaviour: dict[str, list[Any]] = {}
         self.objects = ObjectUse()
         self.lines: dict[int, int] = {}
         self.out_of_memory = False
@@ -118,12 +132,55 @@ class NotebookRun:
                     continue
                 count += 1
                 cell.execution_count = count
-                stop = self._cell(channel, index, cell, timeout)
+                stop = self.cell(channel, index, timeout)
                 if stop is not None:
                     return stop
+            # At the end, when it can no longer change what anything is worth.
+            for group in groups(self.notebook):
+                if self._is_watched(group):
+                    self.watch_answer(channel, group, timeout)
         return None
 
-    def _cell(self, channel: Channel, index: int, cell: NotebookNode, timeout: int) -> Stop | None:
+    def _is_watched(self, group: Group) -> bool:
+        cells = self.notebook.cells
+        if group.solution is None or group.solution in self.skip:
+            return False
+        scores = (score_cell(cells[index]) for index in group.tests)
+        is_lost = any(score.score != score.max_score for score in scores)
+        return is_lost and grade_id(cells[group.solution]) in self.watch
+
+    def watch_answer(self, channel: Channel, group: Group, timeout: int) -> None:
+        """See what the answer to an exercise does in its tests; nothing where it ends or hangs.
+
+        Args:
+            channel: to the tests' process.
+            group: the exercise.
+            timeout: seconds for all its calls together.
+        """
+        name = grade_id(self.notebook.cells[group.solution])
+        sources = [self.notebook.cells[index].source for index in group.tests]
+        try:
+            channel.send(to_json(Watch(self._defined(name), sources, timeout)))
+            watched: Watched = from_json(channel.receive(2 * LESSON_PATIENCE * timeout))
+        except (TimeoutError, ChannelClosedError):
+            # A reply that comes later would be taken for another answer's.
+            self.watch = frozenset()
+            return
+        self.behaviour[name] = watched.behaviour
+
+    def _defined(self, name: str) -> list[str]:
+        right = self.right.answers[name]
+        return sorted(bound_names(right) - bound_names(import_statements(right)))
+
+    def cell(self, channel: Channel, index: int, timeout: int) -> Stop | None:
+        """Run one cell; say why the run is cut short, if it is.
+
+        Args:
+            channel: to the tests' process.
+            index: the cell's, in the notebook.
+            timeout: seconds.
+        """
+        cell = self.notebook.cells[index]
         try:
             channel.send(to_json(self._request(cell)))
             # The tests wait for the answers themselves; this is for tests that do not end.
@@ -158,14 +215,13 @@ class NotebookRun:
         if not is_answer(cell):
             return (TestCell if utils.is_grade(cell) else LessonCell)(cell.source)
         right = self.right.answers[grade_id(cell)]
-        imports = import_statements(right)
-        defined = bound_names(right) - bound_names(imports)
+        defined = self._defined(grade_id(cell))
         return AnswerCell(
             source=cell.source,
             grade_id=grade_id(cell),
-            defines=sorted(defined),
-            changes=sorted(changed_names(right) - defined),
-            imports=imports,
+            defines=defined,
+            changes=sorted(changed_names(right) - set(defined)),
+            imports=import_statements(right),
             objects=self.right.objects,
             keeps_arguments=self.keeps_arguments,
         )

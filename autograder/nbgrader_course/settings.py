@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError
 from traitlets.config import Config
 
 from autograder.errors import CourseError
-from autograder.notebooks.folders import lesson_folders, source_path
+from autograder.notebooks.folders import known_mistakes_path, lesson_folders, source_path
 
 COURSE_ID = "deep_learning"
 # Whether the configuration is run for its settings alone, and nothing may be made on the disk.
@@ -110,9 +110,9 @@ def configure(
         "__pycache__",
         ".pytest_cache",
         *(
-            os.path.join(glob.escape(str(root / "solutions")), ".", folder.name, source.name)
+            os.path.join(glob.escape(str(root / "solutions")), ".", folder.name, path.name)
             for folder in lesson_folders(root)
-            if (source := source_path(folder))
+            for path in (source_path(folder), known_mistakes_path(folder))
         ),
     ]
     c.ExchangeFactory.release_feedback = f"{ROOM}.exchange.ReleaseFeedback"

@@ -7,16 +7,17 @@ import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from autograder.notebooks.folders import is_source
+from autograder.notebooks.folders import is_source, known_mistakes_path
 
 HIDDEN = {".ipynb_checkpoints", "__pycache__"}
 
 
 def assignment_files(folder: Path) -> Iterator[Path]:
-    """An assignment's files, without its notebooks and without a lesson's source."""
+    """An assignment's files, without its notebooks, a lesson's source and its known mistakes."""
     for path in sorted(folder.rglob("*")):
         hidden = HIDDEN & set(path.relative_to(folder).parts)
-        if path.is_file() and not hidden and path.suffix != ".ipynb" and not is_source(path):
+        is_ours = path.suffix == ".ipynb" or path == known_mistakes_path(folder) or is_source(path)
+        if path.is_file() and not hidden and not is_ours:
             yield path
 
 

@@ -19,6 +19,11 @@ def is_source(path: Path) -> bool:
     return FOLDER.fullmatch(path.parent.name) is not None and path == source_path(path.parent)
 
 
+def known_mistakes_path(folder: Path) -> Path:
+    """The path of what a lesson's known mistakes do in its tests, whether it exists or not."""
+    return folder / "known_mistakes.json.xz"
+
+
 def lesson_folders(root: Path) -> Iterator[Path]:
     """The folders below ``root/solutions`` that hold a lesson's source, in order."""
     for folder in sorted((root / "solutions").iterdir()):

@@ -19,9 +19,11 @@ from autograder.errors import CourseError
 from autograder.gates.finding import Finding
 from autograder.nbgrader_course.api import release_notebook
 from autograder.notebooks.cells import copy_outputs, read_notebook, same_code, without_outputs
+from autograder.notebooks.folders import known_mistakes_path
 from autograder.notebooks.instructor import make_instructor_notebook
 from autograder.notebooks.source import Lesson
 from autograder.publish.execute import run_notebook
+from autograder.publish.kept_mistakes import is_fresh
 
 # A lesson may train for a minute in one cell; a notebook that hangs should not hang the build.
 CELL_TIMEOUT = 600
@@ -90,6 +92,10 @@ def check(lesson: Lesson) -> list[Finding]:
                 _first_cell(old, new),
             )
         )
+    if not is_fresh(lesson):
+        kept = known_mistakes_path(lesson.folder).relative_to(lesson.root).as_posix()
+        said = "what is kept of known mistakes is not about these mistakes and these tests"
+        found.append(Finding(kept, said, "run `autograder build`"))
     with tempfile.TemporaryDirectory() as folder:
         release_notebook(lesson.root, lesson.name, Path(folder))
         found += _compare_folders(Path(folder) / lesson.name, lesson.student_notebook.parent)

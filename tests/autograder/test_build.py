@@ -42,6 +42,15 @@ def test_lesson_carries_what_it_claims_in_locked_cells(toy_lesson):
     assert listed == list(cells(toy_lesson.student_notebook))
 
 
+def test_known_mistakes_of_other_tests_are_found(toy_lesson):
+    assert check(toy_lesson) == []
+    assert not (toy_lesson.student_notebook.parent / "known_mistakes.json.xz").exists()
+    replace_once(toy_lesson.source, "return as_array(a) - as_array(b)", "return a - b")
+    (finding,) = check(read_lesson(toy_lesson.folder))
+    assert finding.file.endswith("90_adding/known_mistakes.json.xz")
+    assert finding.remedy == "run `autograder build`"
+
+
 def test_a_test_cell_tells_how_many_tests_were_cut_from_it(toy_lesson):
     counts = {name: hidden_tests(cell) for name, cell in cells(toy_lesson.student_notebook).items()}
     assert {name: count for name, count in counts.items() if count is not None} == {

@@ -76,7 +76,7 @@ def test_exercises_stand_first_by_their_headings(page):
 def test_a_lost_point_is_explained_beside_the_answer(page):
     text = words(page.find(id="exercise-1"))
     for part in (
-        "This resembles a known mistake: Takes the <difference>.",
+        "This behaves like a known mistake: Takes the <difference>.",
         "Read again: Two and two",
         "add(1, 2) should be 3, and is -1 What was expected (0 of 2 points) assert",
         "add(1, 3) should be 4, and is -2 What was expected (0.5 of 2 points) assert",

@@ -67,6 +67,18 @@ def test_a_known_mistake_is_recognised(toy, hand_in, grade):
     assert results["cleo"].misconceptions == {}
 
 
+def test_a_known_mistake_is_told_only_where_its_tests_are_what_they_were(toy, hand_in, grade):
+    path = toy / "solutions" / "90_adding" / "adding.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    (test,) = (cell for cell in notebook.cells if cell.id == "add_arrays")
+    test.source = test.source.replace("np.ones(2), np.ones(2)", "np.ones(2), np.zeros(2)")
+    nbformat.write(notebook, path)
+    hand_in("ben", **RIGHT | {"add": DIFFERENCE})
+    result = grade()["ben"]
+    assert result.score == 2
+    assert result.misconceptions == {}
+
+
 def test_no_hidden_test_in_feedback(toy, hand_in, grade):
     hand_in(
         "ben", **RIGHT | {"add": "def add(a, b):\n    return abs(as_array(a)) + abs(as_array(b))"}

@@ -15,8 +15,6 @@ from autograder.classroom.workers import Pool, local
 from autograder.grading.conditions import Conditions
 from autograder.grading.grade_submission import grade_submission
 from autograder.grading.job import Job
-from autograder.notebooks.source import read_lesson
-from autograder.proofs import signatures
 from autograder.sandbox.isolation import isolation_problem
 
 # Where there is no sandbox, the same must hold without one.
@@ -59,12 +57,6 @@ def grade(
     assignment = Assignment(root, name)
     folder = ClassFolder(root, classes)
 
-    def known_mistakes() -> dict[str, dict[str, str]]:
-        if not assignment.is_lesson:
-            return {}
-        cache = folder.known_mistakes(name, assignment.key(conditions))
-        return signatures(read_lesson(assignment.folder), cache)
-
     return grade_class(
         assignment,
         folder,
@@ -73,6 +65,5 @@ def grade(
         run,
         students=students,
         conditions=conditions,
-        known_mistakes=known_mistakes,
         force=force,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -56,6 +57,7 @@ from autograder.sandbox.inside.stand_ins import (
     answer_object,
     is_answer_object,
 )
+from autograder.sandbox.inside.watching import Watcher
 from autograder.sandbox.inside.wire import decode, encode
 
 R = TypeVar("R")
@@ -78,6 +80,7 @@ class AnswersProcess:
         expected: what the tests may do with objects of the answers; None while that is found out.
         keeps_arguments: see ``protocol.AnswerCell``.
         found: what they have done with them.
+        watcher: takes notes of questions and replies; None by default.
     """
 
     def __init__(self, channel: Channel, timeout: float) -> None:
@@ -95,6 +98,7 @@ class AnswersProcess:
         self.expected: ObjectUse | None = None
         self.keeps_arguments = False
         self.found = ObjectUse()
+        self.watcher: Watcher | None = None
         # Functions that tests have handed to answers.
         self._lent = Lent()
         self._classes: dict[str, AnswerClass] = {}
@@ -135,6 +139,20 @@ class AnswersProcess:
             else "It ended the Python process that runs it."
         )
 
+    @contextmanager
+    def watched(self, watcher: Watcher, seconds: float) -> Iterator[None]:
+        """Have notes taken meanwhile.
+
+        Args:
+            watcher: takes them.
+            seconds: how long all questions together may take.
+        """
+        self.watcher, self._deadline = watcher, time.monotonic() + seconds
+        try:
+            yield
+        finally:
+            self.watcher = self._deadline = None
+
     def _converse(self, data: bytes, deadline: float) -> Reply:
         """Send a request, call what the answer wants called meanwhile, and return the reply."""
         self.channel.send(data)
@@ -142,6 +160,8 @@ class AnswersProcess:
             received = self.channel.receive(max(0.0, deadline - time.monotonic()))
             body = decode(received, borrow=self._borrow, masked=self._masked)
             if not is_call_back(body):
+                if self.watcher is not None:
+                    self.watcher.call(data, received)
                 return read_reply(body)
             self.channel.send(self._call_back(body))
 

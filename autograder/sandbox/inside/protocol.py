@@ -3,7 +3,7 @@
 ::
 
     grader ──── Spawn, End ───────────────▶ zygotes, which fork the other two
-    grader ──── LessonCell, … ────────────▶ tests' process
+    grader ──── LessonCell, … Watch ───────▶ tests' process
     tests' process ── Run, Kinds, Get, Call ▶ answers' process
     answers' process ── CallBack ─────────▶ tests' process, which is waiting for a reply
 
@@ -187,6 +187,29 @@ class AnswerCell:
     imports: str
     objects: ObjectUse | None
     keeps_arguments: bool = False
+
+
+@dataclass(frozen=True)
+class Watch:
+    """Run an exercise's test cells once more, past assertions that fail, and note what the answer
+    does; the reply is ``Watched``.
+
+    Attributes:
+        names: what the instructor's own answer defines.
+        sources: the test cells.
+        seconds: how long the answer may take for all calls together.
+    """
+
+    names: list[str]
+    sources: list[str]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What an answer did, see ``watching``; empty where it no longer answers."""
+
+    behaviour: list[Any]
 
 
 @dataclass(frozen=True)
@@ -394,10 +417,10 @@ class CallBack:
 
 
 Control = Spawn | End | Ready | Ended
-Cell = LessonCell | TestCell | AnswerCell
+Cell = LessonCell | TestCell | AnswerCell | Watch
 Request = Run | Kinds | Get | Call
 Reply = Ran | Described | Got | Returned | Iterating | Raised
-Message = Control | Cell | CellDone | Request | CalledBack | Reply | CallBack
+Message = Control | Cell | CellDone | Watched | Request | CalledBack | Reply | CallBack
 
 # ---------------------------------------------------------------------- messages as dicts and back
 
@@ -412,7 +435,7 @@ PARTS: dict[str, type] = {
 VERBS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
-        Spawn, End, Ready, Ended, LessonCell, TestCell, AnswerCell, CellDone,
+        Spawn, End, Ready, Ended, LessonCell, TestCell, AnswerCell, CellDone, Watch, Watched,
         Run, Kinds, Get, Call, CalledBack, Raised,
     )
 }  # fmt: skip

@@ -101,10 +101,16 @@ class Shell:
             run.value = _repr(result.result)
         return run
 
+    def plain(self, source: str) -> str:
+        """A cell as Python, without IPython's own syntax."""
+        plain: str = self.ip.transform_cell(source)
+        return plain
+
     def code_name(self, source: str) -> str:
         """The file name that tracebacks give to the cell that is run next."""
-        transformed = self.ip.transform_cell(source)
-        name: str = self.ip.compile.get_code_name(source, transformed, self.ip.execution_count)
+        name: str = self.ip.compile.get_code_name(
+            source, self.plain(source), self.ip.execution_count
+        )
         return name
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,14 @@ from autograder.sandbox.inside.protocol import (
     LessonCell,
     Output,
     TestCell,
+    Watch,
+    Watched,
     from_json,
     to_json,
 )
 from autograder.sandbox.inside.shell import Shell, traceback_text
 from autograder.sandbox.inside.stand_ins import Unusable
+from autograder.sandbox.inside.watching import NOTE, Watcher, going_on
 
 
 def serve(channels: Sequence[Channel], timeout: float) -> None:
@@ -66,7 +70,7 @@ class TestsSide:
         _record_seeds(answers)
         self.own: set[str] = set(self.shell.names)
 
-    def run(self, cell: Cell) -> CellDone:
+    def run(self, cell: Cell) -> CellDone | Watched:
         """Run a cell, and say what it came to."""
         match cell:
             case LessonCell(source):
@@ -75,6 +79,8 @@ class TestsSide:
                 return self._answer_cell(cell)
             case TestCell(source):
                 return self._run(source)
+            case Watch():
+                return self._watch(cell)
 
     def _lesson_cell(self, source: str) -> CellDone:
         done = self._run(source)
@@ -139,6 +145,29 @@ class TestsSide:
         run = self.shell.run(source)
         error = None if run.error is None else self._report(run.error)
         return self._done(run.outputs, error, run.value)
+
+    def _watch(self, watch: Watch) -> Watched:
+        watcher = Watcher()
+        self.shell.names[NOTE] = watcher.assertion
+        try:
+            with self.answers.watched(watcher, watch.seconds):
+                self._look_at(watch.names)
+                for source in watch.sources:
+                    watcher.end(self.shell.run(going_on(self.shell.plain(source))).error)
+            return Watched([] if self.answers.stopped else watcher.summary())
+        except (Exception, CannotTravelError):
+            # Whatever is the matter, nothing can be said of the answer.
+            return Watched([])
+        finally:
+            self.shell.names.pop(NOTE, None)
+
+    def _look_at(self, names: list[str]) -> None:
+        """Ask for an answer's names once more, and for the values of those that have some."""
+        described = self.answers.value(Kinds(names), Described).descriptions
+        for name in names:
+            if name in described and described[name].kind == "value":
+                with suppress(Exception, CannotTravelError):
+                    self.answers.value(Get(name), Got)
 
     def _failed(self, error: BaseException) -> CellDone:
         return self._done([], self._report(error))
