@@ -6,15 +6,15 @@
 #     name: python3
 #   course:
 #     title: Language models
-#     summary: You build models that predict the next character, let them write, and measure what they copy, what they leak and what prejudice they pick up.
+#     summary: You build and train models that predict the next character, let them write, and measure what they copy, what they leak and what prejudice they pick up.
 #     part: III Sequential data
-#     minutes: 90
-#     minutes_reading: 15
+#     minutes: 115
+#     minutes_reading: 40
 #     objectives:
-#     - turn a text into counts, and counts into a language model that can be compared by bits per character
+#     - turn a text into counts, and a table of counts into a network of one layer that learns the same
+#     - train a GRU in Keras to predict the next character, with validation data and early stopping, and compare it by bits per character and perplexity
 #     - cut a text into inputs and targets without an error by one and without a leak between training and test
-#     - train a GRU in Keras to predict the next character, and say how much of the context it uses
-#     - sample from a model with a temperature, and feed its output back until there is a text
+#     - let a model write, with a temperature, by feeding its output back
 #     - measure what a model copies from its training text, which secrets it gives away and which prejudice it amplifies
 #     datasets: [python_docs]
 #     full_size: [tiny_shakespeare]
@@ -31,29 +31,37 @@
 # # Language models
 #
 # How does one guess the next letter of a sentence that nobody has finished yet? And what becomes of a machine that is
-# good at this, when it is allowed to guess, to take its guess for true, and to guess again?
+# good at guessing when it may take its guess for true, and guess again?
 #
-# A **language model** gives, for any beginning of a text, a probability to every item that could come next. In this
-# lesson the items are characters. You will build such models by counting, then train a network that beats counting,
-# let both write, and finally look at what they have taken from their text besides its grammar: copied sentences, a
-# door code that should have stayed private, and a prejudice.
+# > If the value of this expression is not an instance of the same returns in the statement with a dictionary if the
+# > method dictionary have a class object width the same numbers the statement, and itself.
 #
-# Reading and running takes fifteen minutes, of which about one is waiting. The five exercises take an hour or more.
+# Nobody wrote these lines. A network did, which you will train in this lesson in half a minute, on the manual of
+# Python. It is a **language model**: for any beginning of a text it gives a probability to every item that could come
+# next. In this lesson the items are characters.
+#
+# You will count characters, find that counting and a network of one layer are the same model, train a network that
+# beats counting, let both write, and look at what they have taken from their text besides its grammar: copied
+# sentences, a door code that should have stayed private, and a prejudice. Reading and running takes forty minutes, of
+# which a minute and a half is waiting; the five exercises take an hour and a quarter more.
 
 # %%
 import course
 
 course.setup(seed=0)
 
+import time
+from collections import Counter, defaultdict
+
 import keras
 import matplotlib.pyplot as plt
 import numpy as np
 
-from course import datasets, plots
+from course import datasets, plots, results
 
 # %% [markdown]
-# The text is Python's own manual, which is on every computer that has Python. The next two cells fetch it and glue its
-# paragraphs together; the section after them looks at it properly.
+# The text is Python's own manual, which is on every computer that has Python. The next cell fetches it and glues its
+# paragraphs together; the section after the next looks at it properly.
 
 # %%
 PARTS = {
@@ -63,11 +71,11 @@ PARTS = {
 
 
 def glue(part, repeats=False):
-    """The text of a part, by default without the paragraphs that stood further up already."""
+    """The text of a part, by default without the paragraphs that already stood further up."""
     return "\n\n".join(text for text, repeated in PARTS[part] if repeats or not repeated) + "\n"
 
 
-train_text, test_text = glue("train"), glue("test")
+train_text, valid_text, test_text = glue("train"), glue("validation"), glue("test")
 
 # %% [markdown]
 # Here is the whole idea in one picture. We stop the manual at three places, look up all places in it that read the same
@@ -95,415 +103,676 @@ plots.show(
 # ## What language models are used for
 #
 # Many tasks have this form: given a sequence, what comes next? Next words and characters are the most studied case,
-# for two reasons. There is text in abundance, from collected plays to chat messages, and nobody has to label it: the
-# next character *is* the label. And the rules of a language are so many, with so many exceptions, that hardly anything
-# but learning from examples has ever come far.
+# for two reasons. Text is abundant, from the works of Shakespeare to chat messages, and nobody has to label it: the
+# next character *is* the label. And the rules of a language are so many, with so many exceptions, that little but
+# learning from examples has come far.
 #
 # In 2019 a model named GPT-2 was given two sentences in which scientists find unicorns in a valley of the Andes,
-# unicorns that speak flawless English. The model carried on like a newspaper: it named the species, invented a
+# unicorns that speak perfect English. The model carried on like a newspaper: it named the species, invented a
 # biologist, gave him a university and a quotation. It also gave the unicorns four horns. The style was right, the
 # grammar was right, and nothing kept it from contradicting itself, because nothing in its task asked for truth. Keep
 # that in mind: **a language model is trained to be likely, not to be right.**
 #
-# Today such models, far larger, translate, summarise, sort a help desk's tickets, read contracts for lawyers and papers
-# for researchers, and answer pupils' questions. All of these begin with what you build here; later lessons add the
-# parts that are missing: translation (12), attention and the Transformer (14), classification of texts (15).
+# Today such models, far larger, translate, summarise, sort the tickets of a help desk, read contracts for lawyers and
+# papers for researchers, and adapt lessons to what a pupil writes. All of these begin with what you build here; later
+# lessons add what is missing: translation (12), attention and the Transformer (14), classification of texts (15).
 
 # %% [markdown]
 # ## The text: a manual, and what is missing from it
 #
 # `python_docs` holds the help topics of Python's language reference, paragraph by paragraph: real technical English,
-# with pieces of grammar and programs in between; tables are left out. Whole topics are held out for testing, such as the one on `import`.
+# with pieces of grammar and programs in between; tables are left out. Whole topics are held out: four for validation,
+# four, such as the one on `import`, for testing.
 
 # %% tags=["demo"]
-for part, rows in PARTS.items():
-    once = len(glue(part))
-    print(f"{part:>10}: {len(rows):4} paragraphs, {once:7,} characters without repeats")
-print(test_text[2000:2600])
+print(test_text[2000:2500])
 
 # %% [markdown]
-# The exact numbers depend on your version of Python, since the manual grows with it. Two things about this text matter
-# later, so let us establish them now.
+# How long is it, and how much of it is new when one reads it? The size depends on your version of Python, since the
+# manual grows with it; this is what the ranges of the next table are about.
 
 # %% tags=["nbval-check-output"]
-everything = glue("train", True) + glue("validation", True) + glue("test", True)
-once = train_text + glue("validation") + test_text
-again = 1 - len(once) / len(everything)
-print("about a fifth of the text repeats earlier paragraphs:", 0.18 < again < 0.22)
-print("characters to train on, between 260,000 and 300,000:", 260_000 < len(train_text) < 300_000)
-print("times that 'she' occurs:", everything.lower().split().count("she"))
+once = train_text + valid_text + test_text
+everything = "".join(glue(part, repeats=True) for part in PARTS)
+results.table(
+    ("characters to train on", len(train_text), (260_000, 310_000)),
+    ("characters to validate on", len(valid_text), (20_000, 30_000)),
+    ("characters to test on", len(test_text), (35_000, 46_000)),
+    ("repeated paragraphs, % of the text", 100 * (1 - len(once) / len(everything)), (17, 23)),
+    ("times that the word she occurs", everything.lower().split().count("she"), (0, 0)),
+    over="Python 3.11 to 3.13",
+)
 
 # %% [markdown]
-# A fifth of the manual is there twice, because long topics contain shorter ones. Unless we say otherwise the
-# repeats are left out, and you will see why. And there are no people in it: not one *she* in the whole text. It has one
-# voice and one subject, and it is small: models in daily use have read millions of times as much.
+# A fifth of the manual is there twice, because long topics contain shorter ones. Unless we say otherwise the repeats
+# are left out, and you will see why. And there are no people in it: not one *she* in the whole text. It has one voice
+# and one subject, and it is small: models in daily use have read millions of times as much.
 #
 # A model computes with numbers, so every character gets one: its place in the list `CHARACTERS`. Characters that occur
 # fewer than 20 times in the training text share the number 0, written as □. The list is made from the training text
 # alone: what is rare there cannot be learnt, even if the test text is full of it.
 
+
 # %%
-letters, times = np.unique(list(train_text), return_counts=True)
-CHARACTERS = ["□", *letters[times >= 20]]
-NUMBER = {character: number for number, character in enumerate(CHARACTERS)}
-SIZE = len(CHARACTERS)
+def characters_of(text, least=20):
+    """□ for everything rare, then each character that occurs in the text at least so often."""
+    letters, times = np.unique(list(text), return_counts=True)
+    return ["□", *letters[times >= least].tolist()]
 
 
-def encode(text):
+def encode(text, characters):
     """The numbers of a text's characters, shape (len(text),)."""
-    return np.array([NUMBER.get(character, 0) for character in text], dtype="int32")
+    number = {character: place for place, character in enumerate(characters)}
+    return np.array([number.get(character, 0) for character in text], dtype="int32")
 
 
-def decode(ids):
+def decode(ids, characters):
     """The text that these numbers stand for."""
-    return "".join(CHARACTERS[number] for number in ids)
+    return "".join(characters[number] for number in ids)
 
 
-train_ids, test_ids = encode(train_text), encode(test_text)
+CHARACTERS = characters_of(train_text)
+SIZE = len(CHARACTERS)
+train_ids, valid_ids, test_ids = (
+    encode(text, CHARACTERS) for text in (train_text, valid_text, test_text)
+)
 
 # %% tags=["demo"]
-print(
-    f"{SIZE} different characters; 'def f(x):' is {encode('def f(x):')}, and back: {decode(encode('def f(x):'))!r}"
-)
+numbers = encode("def f(x):", CHARACTERS)
+print(f"{SIZE} different characters; 'def f(x):' is {numbers}: {decode(numbers, CHARACTERS)!r}")
 
 # %% [markdown]
 # ## Counting what follows is already a language model
 #
 # The simplest model ignores everything before: each character gets the share that it has of the whole text. This is a
 # **unigram** model. A **bigram** model looks at one character back: after a `q` it counts what followed the `q`s of the
-# training text. Written as a formula, with $N(a, b)$ for the number of times that $b$ came directly after $a$,
-#
-# $$P(b \mid a) = \frac{N(a, b)}{\sum_{c} N(a, c)} .$$
-#
-# The bar is read *given*: the probability of the next character $b$ given the current one, $a$. Two characters that
-# never met in the training text get the probability 0, which says *impossible*, and a character that was never followed
-# by anything leaves 0 divided by 0. **Add-α smoothing** repairs both: before dividing, α is added to every count, as if
-# each pair had been seen α times more than it was:
+# training text. With $N(a, b)$ for the number of times that $b$ came directly after $a$,
 #
 # $$P(b \mid a) = \frac{N(a, b) + \alpha}{\sum_{c} \bigl( N(a, c) + \alpha \bigr)} .$$
-
-# %% [markdown]
-# ### Exercise 1: a bigram model
 #
-# Write `bigram_probabilities(ids, size, alpha)`: `ids` is a text as whole numbers from 0 to `size` − 1, `alpha` a number
-# above 0. Return an array of shape `(size, size)` whose entry `[a, b]` is the smoothed $P(b \mid a)$: row = current
-# character, column = next. In the text `[0, 1, 0, 2]` there are three pairs, (0, 1), (1, 0) and (0, 2); nothing comes
-# after the last character. With α = 1 the row of 0 is then [1/5, 2/5, 2/5].
-#
-# `np.add.at(counts, (rows, columns), 1)` adds 1 at every one of the places, also where a place is named twice.
+# The bar is read *given*: the probability of the next character $b$ given the current one, $a$. Why the $\alpha$? Two
+# characters that never met in the training text would get the probability 0, which says *impossible*. With **add-α
+# smoothing** each pair counts as seen α times more than it was. `np.add.at` adds 1 at each place that it is given, also
+# where one is given twice.
 
+# %% tags=["demo"]
+pairs = np.zeros((SIZE, SIZE))
+np.add.at(pairs, (train_ids[:-1], train_ids[1:]), 1)
+bigram = (pairs + 0.1) / (pairs + 0.1).sum(axis=1, keepdims=True)
+unigram = np.bincount(train_ids, minlength=SIZE) + 0.1
+unigram = unigram / unigram.sum()
 
-# %% grade_id="bigram_probabilities" solution=true
-def bigram_probabilities(ids, size, alpha):
-    """Smoothed probabilities of the next number given the current one, shape (size, size)."""
-    ### BEGIN SOLUTION
-    counts = np.full((size, size), float(alpha))
-    np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    return counts / counts.sum(axis=1, keepdims=True)
-    ### END SOLUTION
-
-
-# %% grade_id="bigram_small" points=1
-table = np.asarray(bigram_probabilities(np.array([0, 1, 0, 2]), 3, 1.0))
-assert table.shape == (3, 3), (
-    f"expected one row and one column a character, (3, 3), and got the shape {table.shape}"
-)
-assert np.allclose(table[0], [0.2, 0.4, 0.4]), (
-    f"the row of 0 should be [.2 .4 .4], as computed in the text above, and is {table[0].round(3)}"
+# %% tags=["demo"]
+LETTERS = [CHARACTERS.index(letter) for letter in " etaoinsrhldcumpfgybvwkxqzj"]
+names = ["␣" if CHARACTERS[i] == " " else CHARACTERS[i] for i in LETTERS]
+fig, axis = plt.subplots(figsize=(6.4, 5.6))
+image = axis.imshow(bigram[np.ix_(LETTERS, LETTERS)] ** 0.5, vmin=0, vmax=1)
+axis.set(xticks=range(27), xticklabels=names, yticks=range(27), yticklabels=names)
+axis.set(title="After most letters, few others are likely", xlabel="next", ylabel="current")
+bar = fig.colorbar(image, label="probability of the next", shrink=0.8)
+bar.set_ticks(np.array([0, 0.01, 0.1, 0.25, 0.5, 1]) ** 0.5, labels="0 .01 .1 .25 .5 1".split())
+plots.show(
+    fig,
+    alt="A table of 27 by 27 coloured fields, one row for the space and each letter, one column for what follows. Most "
+    "fields are dark. q is followed by u alone, and after h, v, z and j the brightest field is e; "
+    "after the space many letters have a share.",
 )
 
-# %% grade_id="bigram_properties" points=2
-# The instructor checks the sums of the rows, a character that never occurs, and a longer text with several alphas.
-### BEGIN HIDDEN TESTS
-rng = np.random.default_rng(11)
-text = rng.choice(6, size=200, p=[0.4, 0.3, 0.15, 0.1, 0.05, 0.0])
-for alpha in (0.01, 0.5, 3.0):
-    table = np.asarray(bigram_probabilities(text, 6, alpha))
-    assert np.allclose(table.sum(axis=1), 1), (
-        f"after any character something comes next, so every row should sum to 1; with alpha={alpha} the rows sum to "
-        f"{table.sum(axis=1).round(3)}"
-    )
-    assert np.allclose(table[5], 1 / 6), (
-        f"character 5 never occurs, so every next character should be equally likely after it (1/6); got {table[5]}"
-    )
-    pairs = list(zip(text[:-1].tolist(), text[1:].tolist()))
-    for a in range(6):
-        total = sum(first == a for first, _ in pairs) + 6 * alpha
-        wanted = [(pairs.count((a, b)) + alpha) / total for b in range(6)]
-        assert np.allclose(table[a], wanted), (
-            f"with alpha={alpha} the row of {a} should be {np.round(wanted, 4)} and is {table[a].round(4)}: count every "
-            "pair of neighbours once, and only those, then add alpha to each count"
-        )
-### END HIDDEN TESTS
-
-
-# %% tags=["misconception"]
-# The rows and columns are exchanged: this is how likely each current character was, given the next one.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.full((size, size), float(alpha))
-    np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    return counts / counts.sum(axis=0, keepdims=True)
-
-
-# %% tags=["misconception"]
-# This divides by the number of all pairs, which gives the share of each pair in the text and not what follows a given character.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.full((size, size), float(alpha))
-    np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    return counts / counts.sum()
-
-
-# %% tags=["misconception"]
-# Alpha is added after the division: it should be added to the counts, before each row is divided by its sum.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.zeros((size, size))
-    np.add.at(counts, (ids[:-1], ids[1:]), 1)
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1) + alpha
-
-
-# %% tags=["misconception"]
-# A place that is named twice is increased only once by this form of indexing, so most pairs are counted once at most.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.full((size, size), float(alpha))
-    counts[ids[:-1], ids[1:]] += 1
-    return counts / counts.sum(axis=1, keepdims=True)
-
-
-# %% tags=["misconception"]
-# The text is treated as a ring: its first character is counted as the successor of its last.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.full((size, size), float(alpha))
-    np.add.at(counts, (ids, np.roll(ids, -1)), 1)
-    return counts / counts.sum(axis=1, keepdims=True)
-
-
-# %% tags=["alternative"]
-# Counts with a loop over the pairs.
-def bigram_probabilities(ids, size, alpha):
-    counts = np.zeros((size, size))
-    for current, following in zip(ids[:-1], ids[1:]):
-        counts[current, following] += 1
-    return (counts + alpha) / (counts.sum(axis=1)[:, None] + alpha * size)
-
-
-# %% tags=["alternative"]
-# Gives every pair a number of its own and counts those.
-def bigram_probabilities(ids, size, alpha):
-    ids = np.asarray(ids, dtype="int64")
-    counts = np.bincount(ids[:-1] * size + ids[1:], minlength=size**2).reshape(size, size)
-    smoothed = counts + alpha
-    return smoothed / smoothed.sum(axis=1, keepdims=True)
-
-
 # %% [markdown]
-# ## Bits per character say how good it is
+# ### Bits per character, and perplexity
 #
 # Which model is better? Let each read the test text and, before every character, say its probabilities. Then look only
 # at the probability $p_i$ that it gave to the character that *really* came. Its **surprise** is $-\log_2 p_i$, measured
-# in **bits**: 0 bits if the model was certain and right, 1 bit for an even guess, 10 bits for something it held to be
-# one chance in a thousand. The average over the $n$ characters of the text,
+# in **bits**: 0 bits if the model was certain and right, 1 bit for an even guess between two, 10 bits for something
+# that it held to be one chance in a thousand. The average over the $n$ characters of the text is the measure:
 #
-# $$\text{bits per character} = -\frac{1}{n} \sum_{i=1}^{n} \log_2 p_i ,$$
+# $$\text{bits per character} = -\frac{1}{n} \sum_{i=1}^{n} \log_2 p_i , \qquad
+# \text{perplexity} = 2^{\,\text{bits per character}} .$$
 #
-# is the measure of a language model. It is the cross-entropy loss of lesson 02, with the logarithm to base 2 in place of
-# the natural one. And it is what its name says: with such a model the text can be compressed to that many bits for each
-# character, so predicting and compressing are one problem.
-#
-# Accuracy, how often the most probable character was the right one, would tell less: it cannot see whether the model
-# held the truth to be its second choice or impossible.
+# The **perplexity** says the same as a number of choices: a model of perplexity 8 is as unsure, on average, as one that
+# guesses evenly among 8 characters, 3 bits each. With the natural logarithm in place of the one to base 2 the average is
+# the **cross-entropy**, the loss with which Keras trains classifiers; it is measured in **nats**, and one nat is 1.44
+# bits. Bits are what their name says: with such a model the text can be compressed to so many bits for each character,
+# so predicting and compressing are one problem. Accuracy would tell less: it cannot see whether the model held the
+# truth to be its second choice or impossible.
 
 # %% [markdown]
-# ### Exercise 2: bits per character
+# ### Exercise 1: surprise in bits
 #
-# Write `bits_per_character(probabilities, targets)`. Row $i$ of `probabilities`, shape (n, size), is what the model said
-# before character $i$; `targets[i]` is the number of the character that came. Return one number. A model that always
-# says ½ for each of two characters scores 1 bit.
+# Networks give **logits** $z$, scores of any size whose softmax is the probability, $p_j = e^{z_j} / \sum_k e^{z_k}$.
+# Write `bits(targets, logits)`: `logits`, an array of shape (…, size), holds a model's scores for each place of one or
+# more texts; `targets`, shape (…), the number of the character that came at each place. Return the surprise at each
+# place, in bits, in an array or tensor of the targets' shape. Mean and perplexity are taken later.
+#
+# Logits may be as large as 1000 or as small as −1000: the result has to be finite and right. $e^{1000}$ is too large for
+# a computer, and a probability of $e^{-1000}$ is rounded to 0, so it pays to stay with logarithms. `keras.ops` and
+# `keras.losses` have functions that do. The arrays that you are given stay as they are, here and in all exercises.
 
 
-# %% grade_id="bits_per_character" solution=true
-def bits_per_character(probabilities, targets):
-    """The mean surprise, in bits, at the characters that really came."""
+# %% grade_id="bits" solution=true
+def bits(targets, logits):
+    """The surprise, in bits, at each target under these logits."""
     ### BEGIN SOLUTION
-    came = np.asarray(probabilities)[np.arange(len(targets)), targets]
-    return -np.log2(came).mean()
+    nats = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    return nats / np.log(2)
     ### END SOLUTION
 
 
-# %% grade_id="bits_coin" points=1
-even = bits_per_character(np.full((4, 2), 0.5), np.array([0, 1, 1, 0]))
-assert np.ndim(even) == 0, (
-    f"expected one number for the whole text and got an array of shape {np.shape(even)}"
+# %% grade_id="bits_values" points=1
+scores = np.array([[[0.0, 0.0], [3.0, 3.0], [-2.0, -2.0]]], dtype="float32")
+got = np.asarray(bits(np.array([[0, 1, 0]]), scores))
+assert got.shape == (1, 3), (
+    f"one text of three places: expected an array of shape (1, 3), got the shape {got.shape}"
 )
-assert np.isclose(even, 1), (
-    f"an even guess between two characters is a surprise of 1 bit each time; got {even:.4f}"
+assert np.allclose(got, 1), (
+    f"two characters with equal logits are an even guess, 1 bit at each place; got {got.tolist()}"
+)
+scores = np.log(np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125]], dtype="float32")) + 5
+got = np.asarray(bits(np.array([1, 2]), scores))
+assert got.tolist() == [2, 3] or np.allclose(got, [2, 3], atol=1e-4), (
+    f"the two that came have probabilities 1/4 and 1/8: expected 2 and 3 bits, got {got.tolist()}"
+)
+scores = np.array([[1000.0, 999.0], [1000.0, 0.0], [-1000.0, -1001.0]], dtype="float32")
+got = np.asarray(bits(np.array([0, 1, 1]), scores))
+wanted = np.array([np.log(1 + np.exp(-1)), 1000, np.log(1 + np.exp(1))]) / np.log(2)
+assert np.allclose(got, wanted, rtol=1e-4), (
+    f"logits {scores.tolist()} with targets 0, 1 and 1: expected {wanted.tolist()}, got {got.tolist()}"
 )
 
-# %% grade_id="bits_values" points=2
-# The instructor checks three small cases whose bits one can work out by hand.
+# %% grade_id="bits_batch" points=1
+# The instructor compares with probabilities, for batches of other shapes, and looks at what was passed.
 ### BEGIN HIDDEN TESTS
-assert np.isclose(bits_per_character(np.full((7, 64), 1 / 64), np.arange(7)), 6), (
-    "64 equally likely characters are 6 bits each, whichever comes: 2 to the power of 6 is 64. A logarithm to another "
-    "base, or a sum where a mean belongs, gives another number"
-)
-said = np.array([[0.5, 0.25, 0.25], [0.125, 0.75, 0.125]])
-got = bits_per_character(said, np.array([1, 2]))
-assert np.isclose(got, 2.5), (
-    f"the characters that came had been given 1/4 (2 bits) and 1/8 (3 bits): expected 2.5, got {got:.4f}. It is the "
-    "mean of the surprises, and what the model gave to other characters does not count"
-)
-sure = bits_per_character(np.array([[0.999, 0.001], [0.001, 0.999]]), np.array([1, 0]))
-assert np.isclose(sure, np.log2(1000)), (
-    f"a model that is sure and wrong must be punished: expected {np.log2(1000):.3f} bits, got {sure:.3f}"
-)
+rng = np.random.default_rng(11)
+for shape, size in (((3, 4), 6), ((7,), 2), ((2, 3, 2), 5)):
+    scores = rng.normal(0, 3, (*shape, size)).astype("float32")
+    came = rng.integers(size, size=shape).astype("int32")
+    p = np.exp(scores.astype("float64"))
+    p = np.take_along_axis(p / p.sum(-1, keepdims=True), came[..., None], -1)[..., 0]
+    scores_before = scores.copy()
+    got = np.asarray(bits(came, scores))
+    assert got.shape == shape, f"targets of shape {shape} should give {shape}, and give {got.shape}"
+    assert np.allclose(got, -np.log2(p), rtol=1e-3, atol=1e-4), (
+        f"the first target has the probability {p.flat[0]:.6f}: expected {-np.log2(p.flat[0]):.6f} bits, got "
+        f"{got.flat[0]:.6f}"
+    )
+    assert np.array_equal(scores, scores_before), "the caller's logits were changed: work on a copy"
 ### END HIDDEN TESTS
 
 
 # %% tags=["misconception"]
-# This uses the natural logarithm: the result is in nats, not in bits.
-def bits_per_character(probabilities, targets):
-    came = np.asarray(probabilities)[np.arange(len(targets)), targets]
-    return -np.log(came).mean()
+# The result is in nats: this takes the natural logarithm where bits need the one to base 2.
+def bits(targets, logits):
+    return keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
 
 
 # %% tags=["misconception"]
-# This takes the logarithm of the mean probability; the mean has to be taken of the surprises.
-def bits_per_character(probabilities, targets):
-    came = np.asarray(probabilities)[np.arange(len(targets)), targets]
-    return -np.log2(came.mean())
+# The logits are taken for probabilities: Keras does so where from_logits=True is missing.
+def bits(targets, logits):
+    return keras.losses.sparse_categorical_crossentropy(targets, logits) / np.log(2)
 
 
 # %% tags=["misconception"]
-# This is the entropy of what the model said: how unsure it felt. It never looks at what came.
-def bits_per_character(probabilities, targets):
-    probabilities = np.asarray(probabilities)
-    return -(probabilities * np.log2(probabilities)).sum(axis=1).mean()
+# The mean over all places is returned, where the surprise at each place was asked for.
+def bits(targets, logits):
+    nats = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    return keras.ops.mean(nats) / np.log(2)
 
 
 # %% tags=["misconception"]
-# This scores the character that the model held most probable, whether or not it came.
-def bits_per_character(probabilities, targets):
-    return -np.log2(np.max(probabilities, axis=1)).mean()
+# The softmax is taken first: the exponential of a large logit is infinite, and of a small one zero.
+def bits(targets, logits):
+    with np.errstate(all="ignore"):
+        p = np.exp(logits) / np.exp(logits).sum(axis=-1, keepdims=True)
+        return -np.log2(np.take_along_axis(p, np.asarray(targets)[..., None], axis=-1))[..., 0]
 
 
 # %% tags=["misconception"]
-# The surprises are added up; per character means that they are averaged.
-def bits_per_character(probabilities, targets):
-    came = np.asarray(probabilities)[np.arange(len(targets)), targets]
-    return -np.log2(came).sum()
+# The surprise is taken at the character that the model held most probable, whether it came or not.
+def bits(targets, logits):
+    log_p = keras.ops.log_softmax(logits, axis=-1)
+    return -keras.ops.max(log_p, axis=-1) / np.log(2)
+
+
+# %% tags=["misconception"]
+# Nats are multiplied by ln 2 where they have to be divided by it: one nat is 1.44 bits.
+def bits(targets, logits):
+    nats = keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True)
+    return nats * np.log(2)
+
+
+# %% tags=["misconception"]
+# A small number is added to the probability, which hides how wrong a model can be: no surprise exceeds 33 bits.
+def bits(targets, logits):
+    p = keras.ops.convert_to_numpy(keras.ops.softmax(logits, axis=-1))
+    return -np.log2(np.take_along_axis(p, np.asarray(targets)[..., None], axis=-1)[..., 0] + 1e-10)
+
+
+# %% tags=["misconception"]
+# One maximum is subtracted for the whole batch: where another row's logits are far smaller, all exponentials are zero.
+def bits(targets, logits):
+    shifted = logits - np.max(logits)
+    with np.errstate(all="ignore"):
+        log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return -np.take_along_axis(log_p, np.asarray(targets)[..., None], axis=-1)[..., 0] / np.log(2)
+
+
+# %% tags=["misconception"]
+# The largest logit is subtracted in place, which changes the caller's array.
+def bits(targets, logits):
+    logits -= logits.max(axis=-1, keepdims=True)
+    log_p = logits - np.log(np.exp(logits).sum(axis=-1, keepdims=True))
+    return -np.take_along_axis(log_p, np.asarray(targets)[..., None], axis=-1)[..., 0] / np.log(2)
 
 
 # %% tags=["alternative"]
-# Adds up with a loop and changes the base of the logarithm at the end.
-def bits_per_character(probabilities, targets):
-    nats = [-np.log(row[target]) for row, target in zip(probabilities, targets)]
-    return float(sum(nats) / len(nats) / np.log(2))
+# Log-softmax in keras.ops, and a one-hot code to pick the target.
+def bits(targets, logits):
+    log_p = keras.ops.log_softmax(logits, axis=-1)
+    picked = keras.ops.sum(log_p * keras.ops.one_hot(targets, log_p.shape[-1]), axis=-1)
+    return -picked / keras.ops.log(2.0)
 
 
 # %% tags=["alternative"]
-# Keras' own cross-entropy, from nats to bits.
-def bits_per_character(probabilities, targets):
-    logits = np.log(np.asarray(probabilities, dtype="float64"))
-    nats = keras.ops.sparse_categorical_crossentropy(np.asarray(targets), logits, from_logits=True)
-    return float(keras.ops.mean(nats)) / float(np.log(2))
+# NumPy alone, with the largest logit taken out first.
+def bits(targets, logits):
+    shifted = logits - logits.max(axis=-1, keepdims=True)
+    log_p = shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))
+    return -np.take_along_axis(log_p, np.asarray(targets)[..., None], axis=-1)[..., 0] / np.log(2)
 
+
+# %% [markdown]
+# From here on your function measures. So that the page can be read before it is written, the next cell tries it, and
+# takes one of the course's where it does not work; the other exercises have such a cell too.
+
+# %% tags=["demo"]
+from course import fallbacks
+from course.fallbacks import language_models as ours
+
+bits = fallbacks.choose(bits, ours.bits, ours.bits_works)
+
+# %% [markdown]
+# **What do you expect?** Guessing evenly among the 92 characters costs $\log_2 92 = 6.5$ bits each. How far down will the
+# shares of single characters bring this, and how far one character of context?
+
+# %% tags=["demo", "nbval-check-output"]
+came, before = test_ids[1:], test_ids[:-1]
+of_unigram = np.mean(bits(came, np.tile(np.log(unigram), (len(came), 1))))
+of_bigram = np.mean(bits(came, np.log(bigram)[before]))
+results.table(
+    ("even guessing, bits per character", np.log2(SIZE), (6.4, 6.7)),
+    ("unigram counts", of_unigram, (4.4, 4.8)),
+    ("bigram counts", of_bigram, (3.5, 3.9)),
+    over="Python 3.11 to 3.13",
+    perplexity=[float(2.0**value) for value in (np.log2(SIZE), of_unigram, of_bigram)],
+)
+
+# %% [markdown]
+# Knowing one character narrows 92 choices down to 13.
+#
+# How to read these tables: `here` is the number of this run. For counts the range is over versions of Python and of its
+# manual. For networks it will be over 20 seeds, that is, over 20 trainings from different random starts: a network's
+# score is one draw out of many, and yours should lie in the same range.
+
+# %% [markdown]
+# ## The same table, learnt by a network of one layer
+#
+# Now forget counting, and give the task to a network. Its input is the number of the current character, its output a
+# logit for each possible next one. The smallest network that can do this is a table of SIZE × SIZE numbers, its
+# weights: the character picks its row, and the row is the logits. Written as lesson 01 would, the character is a
+# **one-hot** vector, all 0 with a single 1, and the vector times the matrix of weights is the row at the 1. Keras has
+# the table as a layer of its own, `Embedding`, which skips the multiplication by zeros.
+#
+# Trained with cross-entropy, where does gradient descent take such a table? For each row the loss is smallest where the
+# softmax of the row is the share with which each character follows: where the probabilities are those that we have just
+# *counted*. **Counting is the closed-form solution of a network with one layer.** Andrej Karpathy's course *makemore*
+# begins with this, and you will now see it happen.
+
+# %% [markdown]
+# ### Exercise 2: train the table
+#
+# Write `bigram_network(train, validation, size)`. `train` and `validation` are pairs of arrays, the numbers of current
+# characters and those of the characters that followed, each of shape (n,), with `size` different characters. Return two
+# things, `model, history`:
+#
+# - `model`, of Keras's own layers (no `Lambda`, no class of yours), takes numbers of shape (batch,) and gives logits of
+#   shape (batch, size). It has `size` × `size` weights and nothing else: no bias, no second layer.
+#   (`keras.Input((), dtype="int32")` takes single numbers.)
+# - It is trained on `train`, by `compile` and `fit`, with a cross-entropy that takes logits, until its loss there is at
+#   most 0.02 nats above the best that a table can have.
+# - `history` is what `fit` returned, and has the loss on the `validation` pairs for every epoch.
+#
+# It will be tested on the 278,000 characters of our training text, and on the same text with fewer characters. Try
+# Adam with a large learning rate, such as 0.03, batches of 2,000, and half a dozen epochs.
+
+
+# %% grade_id="bigram_network" solution=true
+def bigram_network(train, validation, size):
+    """A trained table of logits, and the history of its training."""
+    ### BEGIN SOLUTION
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    model.compile(
+        keras.optimizers.Adam(0.03), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    history = model.fit(*train, batch_size=2048, epochs=5, validation_data=validation, verbose=0)
+    return model, history
+    ### END SOLUTION
+
+
+# %%
+def bigram_task(ids, size):
+    """Training and validation pairs of a text, and the smallest loss that a table can have on the former."""
+    cut = len(ids) * 9 // 10
+    train, validation = (ids[: cut - 1], ids[1:cut]), (ids[cut:-1], ids[cut + 1 :])
+    counts = np.zeros((size, size))
+    np.add.at(counts, train, 1)
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    best = -(counts * np.log(np.where(counts, shares, 1))).sum() / counts.sum()
+    return train, validation, best
+
+
+def is_of_keras(model):
+    """Whether a model and its layers are of Keras's own classes, none written here and no Lambda."""
+    own = [type(part).__module__.startswith("keras.") for part in (model, *model.layers)]
+    return all(own) and not any(isinstance(part, keras.layers.Lambda) for part in model.layers)
+
+
+def loss_of(model, pairs):
+    """The mean cross-entropy of a model's logits, in nats."""
+    logits = model.predict(pairs[0], batch_size=8192, verbose=0)
+    losses = keras.losses.sparse_categorical_crossentropy(pairs[1], logits, from_logits=True)
+    return float(keras.ops.mean(losses))
+
+
+# %% grade_id="bigram_network_trains" points=3
+train, validation, best = bigram_task(train_ids, SIZE)
+table, history = bigram_network(train, validation, SIZE)
+assert is_of_keras(table), "the model should be made of Keras's own layers, without one of yours"
+assert table.count_params() == SIZE**2, (
+    f"{SIZE} x {SIZE} = {SIZE**2} weights were asked for, and the model has {table.count_params()}"
+)
+shape = np.shape(table.predict(np.array([5, 1, 7]), verbose=0))
+assert shape == (3, SIZE), f"three characters should give logits of shape (3, {SIZE}), got {shape}"
+reached = loss_of(table, train)
+# Over 20 seeds the reference ends .0027 to .0034 nats above the best: the limit is far beyond chance.
+assert reached < best + 0.02, (
+    f"the loss of the logits is {reached:.4f} nats, and {best:.4f} is the best: train for longer or with a larger "
+    "learning rate, and look at whether the loss takes logits"
+)
+assert len(history.history.get("val_loss", [])) == len(history.history["loss"]) > 0, (
+    f"the history should have val_loss for every epoch; it has {sorted(history.history)}"
+)
+
+# %% grade_id="bigram_network_again" points=1
+# The instructor trains your network on another text, and checks what it was validated on and what was passed.
+### BEGIN HIDDEN TESTS
+train, validation, best = bigram_task(train_ids[::-1].copy() % 40, 40)
+given = [part.copy() for part in (*train, *validation)]
+table, history = bigram_network(train, validation, 40)
+assert table.count_params() == 1600, (
+    f"a text of 40 characters needs 1,600 weights, and the model has {table.count_params()}"
+)
+reached, late = loss_of(table, train), loss_of(table, validation)
+assert reached < best + 0.02, (
+    f"on a text of 40 characters the loss is {reached:.4f} nats, and {best:.4f} is the best"
+)
+noted = np.array(history.history["val_loss"])
+assert np.isclose(noted, late, atol=1e-3).any(), (
+    f"val_loss in the history should be the loss on the validation pairs, {late:.5f} at the end; noted are {noted.tolist()}"
+)
+assert all(map(np.array_equal, given, (*train, *validation))), "the caller's arrays were changed"
+### END HIDDEN TESTS
+
+
+# %% tags=["misconception"]
+# The loss takes the logits for probabilities: from_logits=True is missing.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    model.compile(keras.optimizers.Adam(0.05), "sparse_categorical_crossentropy")
+    history = model.fit(*train, batch_size=1024, epochs=3, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# A Dense layer follows a small embedding: two matrices, which together are not the table of pairs.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    x = keras.layers.Embedding(size, 16)(ids)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.02), loss)
+    history = model.fit(*train, batch_size=1024, epochs=4, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# Keras' usual learning rate of 0.001 takes far more than these epochs to move a table's weights.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile("adam", loss)
+    history = model.fit(*train, batch_size=1024, epochs=4, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# No validation data is given to fit, so the history cannot say how the table does on other text.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.03), loss)
+    history = model.fit(*train, batch_size=2048, epochs=5, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# The training pairs are used for validation too: the history looks good whatever happens on other text.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.03), loss)
+    history = model.fit(*train, batch_size=2048, epochs=5, validation_data=train, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# The model is trained on its softmax and returns probabilities, where logits were asked for.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    x = keras.layers.Softmax()(keras.layers.Embedding(size, size)(ids))
+    model = keras.Model(ids, x)
+    model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy")
+    history = model.fit(*train, batch_size=2048, epochs=5, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# A tenth of the training pairs is held back for validation, and the validation pairs are never looked at.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.03), loss)
+    history = model.fit(*train, batch_size=2048, epochs=5, validation_split=0.1, verbose=0)
+    return model, history
+
+
+# %% tags=["alternative"]
+# One-hot vectors and a Dense layer without a bias, as in lesson 01, with early stopping.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    one_hot = keras.ops.one_hot(ids, size)
+    model = keras.Model(ids, keras.layers.Dense(size, use_bias=False)(one_hot))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.03), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, batch_size=2048, epochs=6, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["alternative"]
+# A Sequential model that starts from zeros.
+def bigram_network(train, validation, size):
+    table = keras.layers.Embedding(size, size, embeddings_initializer="zeros")
+    model = keras.Sequential([keras.Input((), dtype="int32"), table])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.Adam(0.03), loss=loss)
+    x, y = train
+    history = model.fit(x, y, batch_size=1024, epochs=4, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["demo"]
+bigram_network = fallbacks.choose(bigram_network, ours.bigram_network, ours.bigram_network_works)
+
+# %% [markdown]
+# Training the table on the manual takes a few seconds. **What do you expect** of its loss: how close does it come to what
+# counting gives, and from which side?
+
+# %% tags=["demo"]
+keras.utils.set_random_seed(0)
+start = time.perf_counter()
+table, history = bigram_network(
+    (train_ids[:-1], train_ids[1:]), (valid_ids[:-1], valid_ids[1:]), SIZE
+)
+table_seconds = time.perf_counter() - start
+learnt = table.predict(np.arange(SIZE), verbose=0)
+learnt = np.exp(learnt - learnt.max(axis=1, keepdims=True))
+learnt /= learnt.sum(axis=1, keepdims=True)
+
+# %% tags=["demo"]
+by_counts = np.mean(bits(train_ids[1:], np.log(bigram)[train_ids[:-1]]))
+curve = np.array(history.history["loss"]) / np.log(2)
+fig, (left, right) = plt.subplots(1, 2, figsize=(6.4, 3.2), width_ratios=[3, 2])
+left.plot(range(1, len(curve) + 1), curve, "o-", label="training")
+valid_curve = np.array(history.history["val_loss"]) / np.log(2)
+left.plot(range(1, len(curve) + 1), valid_curve, "s-", label="validation")
+left.axhline(by_counts, color=plots.BLACK, ls="--", lw=1.2, label="counts, on the training text")
+left.set(title="The network learns the counts", xlabel="epoch", ylabel="bits per character")
+left.legend()
+right.plot(bigram[LETTERS].ravel(), learnt[LETTERS].ravel(), ".", ms=4, alpha=0.5)
+right.set(title="… one by one", xlabel="by counting", ylabel="by the network", aspect="equal")
+plots.show(
+    fig,
+    alt="Left: the network's bits per character on the training text fall within two epochs to just above the dashed line, "
+    "which marks the counts on the same text; on the validation text, which is easier, they are level below it. Right: each probability of the network "
+    "against the counted one; all points lie on the diagonal.",
+)
+
+# %% tags=["demo", "nbval-check-output"]
+of_table = np.mean(bits(test_ids[1:], table.predict(test_ids[:-1], batch_size=8192, verbose=0)))
+gap = np.abs(learnt - bigram)[LETTERS][:, LETTERS]
+results.table(
+    ("bigram counts, bits per character", of_bigram, (3.6, 3.8)),
+    ("network of one layer", of_table, (3.6, 3.8)),
+    ("largest gap between two probabilities of letters", gap.max(), (0.02, 0.12)),
+    parameters=[SIZE**2, table.count_params(), None],
+    seconds=[None, table_seconds, None],
+)
+
+# %% [markdown]
+# The same bits, and the same table, probability by probability. Counting took a moment, gradient descent some seconds, so
+# who would train a network for this? But counting ends here. A table for two characters of context needs 92 × 92 rows,
+# one for four characters 72 million. A network may have other layers than a table.
 
 # %% [markdown]
 # ## Longer contexts help until nobody has seen them
 #
-# Why stop at one character back? A **trigram** looks at two, a **4-gram** at three, an n-gram at $n-1$. The trouble:
-# longer contexts are rarer. If a context was never seen, or once, its counts say little. So one mixes: start with the
-# unigram's opinion and let each longer context correct it, the more so the more often that context was seen. With $N$
-# places where the context $h$ occurred, followed by $T$ different characters,
+# First, how far does counting go? A **trigram** looks two characters back, a **4-gram** three, an n-gram $n-1$. Longer
+# contexts are rarer, and if one was never seen, or once, its counts say little. So one mixes: start with the unigram's
+# opinion and let each longer context correct it, the more so the more often it was seen. With $N(h, b)$ for the
+# times that $b$ followed the context $h$, $N(h)$ for the times that anything did, and $T(h)$ for how many *different*
+# characters did,
 #
-# $$P_n(b \mid h) = \frac{N(h, b) + T \, P_{n-1}(b)}{N + T} .$$
+# $$P_n(b \mid h) = \frac{N(h, b) + T(h) \, P_{n-1}(b)}{N(h) + T(h)} .$$
 #
 # This is Witten–Bell smoothing. A context that is always followed by the same character ($T = 1$) is trusted soon, one
-# that was followed by everything is not, and one that was never seen changes nothing.
-#
-# For speed, each run of n characters becomes one number, the way that three digits become a number up to 999.
+# that was followed by everything is not, and one that was never seen changes nothing. A dictionary keeps, for each
+# context that occurs, a `Counter` of what followed.
 
 
 # %%
-def runs_of(ids, n):
-    """Each run of n neighbours as one whole number, in the order of the text."""
-    runs = np.lib.stride_tricks.sliding_window_view(np.asarray(ids, dtype="int64"), n)
-    return runs @ SIZE ** np.arange(n - 1, -1, -1)
+def count_followers(ids, longest):
+    """For each context of up to `longest` characters, a tuple of numbers: how often each character followed."""
+    followers = defaultdict(Counter)
+    ids = ids.tolist()
+    for back in range(longest + 1):
+        for place in range(back, len(ids)):
+            followers[tuple(ids[place - back : place])][ids[place]] += 1
+    return followers
 
 
-def count_runs(ids, longest):
-    """For n from 1 to longest: the different runs of n characters, sorted, and how often each occurs."""
-    return [np.unique(runs_of(ids, n), return_counts=True) for n in range(1, longest + 1)]
+def ngram(followers, context, size):
+    """Yields the probabilities of the next character by the unigram, the bigram, … up to all of the context."""
+    p = np.full(size, 1 / size)
+    for back in range(len(context) + 1):
+        seen = followers.get(tuple(context[len(context) - back :]), {})
+        if seen:
+            p = p * len(seen)
+            p[list(seen)] += list(seen.values())
+            p = p / p.sum()
+        yield p
 
-
-def ngram(tables, ids):
-    """The probability of every next character, after the text ids, by the longest run in tables."""
-    p = np.full(SIZE, 1 / SIZE)
-    for n, (runs, counts) in enumerate(tables[: len(ids) + 1], start=1):
-        context = 0 if n == 1 else runs_of(ids[-(n - 1) :], n - 1)[0]
-        low, high = np.searchsorted(runs, [context * SIZE, (context + 1) * SIZE])
-        if high > low:
-            p = p * (high - low)
-            p[runs[low:high] % SIZE] += counts[low:high]
-            p /= p.sum()
-    return p
-
-
-five = count_runs(train_ids, 5)
 
 # %% [markdown]
-# The function above answers for one place. The next one does the same for all places of a text at once, and for every
-# length up to the longest, which is what measuring needs.
+# To measure, the model gives its probabilities at each of 10,000 places of the test text, for every length of context.
 
 
 # %%
-def ngram_surprise(tables, ids):
-    """Bits of surprise at each character of ids, shape (longest n, len(ids))."""
-    p, bits = np.full(len(ids), 1 / SIZE), []
-    for n, (runs, counts) in enumerate(tables, start=1):
-        seen = runs_of(ids, n)
-        low, high = np.searchsorted(runs, [seen // SIZE * SIZE, (seen // SIZE + 1) * SIZE])
-        total = np.append(0, counts.cumsum())
-        kinds, total = high - low, total[high] - total[low]
-        at = np.minimum(np.searchsorted(runs, seen), len(runs) - 1)
-        here = np.where(runs[at] == seen, counts[at], 0)
-        p[n - 1 :] = (here + np.maximum(kinds, 1) * p[n - 1 :]) / (total + np.maximum(kinds, 1))
-        bits.append(-np.log2(p))
-    return np.array(bits)
+def ngram_bits(followers, ids, size, longest, places):
+    """Bits of surprise at these places of a text, for n from 1 to longest + 1: shape (n, places)."""
+    surprise = []
+    for place in places:
+        context = ids[place - longest : place].tolist()
+        surprise.append([-np.log2(p[ids[place]]) for p in ngram(followers, context, size)])
+    return np.array(surprise).T
 
 
 # %% [markdown]
-# **What do you expect?** Guessing evenly among the characters costs about 6.5 bits each. How far down will one
-# character of context bring this, and will eight be better than five?
+# **What do you expect**: will seven characters of context be better than four?
 
 # %% tags=["demo"]
-clean = ngram_surprise(count_runs(train_ids, 8), test_ids).mean(axis=1)
-for n, bits in enumerate(clean, start=1):
-    print(f"{n}-gram ({n - 1} characters back): {bits:.2f} bits per character")
+start = time.perf_counter()
+followers = count_followers(train_ids, 7)
+counting_seconds = time.perf_counter() - start
+places = np.arange(1000, 11_000)
+clean = ngram_bits(followers, test_ids, SIZE, 7, places).mean(axis=1)
 
 # %% tags=["demo", "nbval-check-output"]
-print("even guessing within .1 of 6.5 bits:", bool(abs(np.log2(SIZE) - 6.5) < 0.1))
-claims = {1: 4.6, 2: 3.7, 3: 2.8, 4: 2.2, 5: 2.1}
-for n, bits in claims.items():
-    print(f"{n}-gram within .1 of {bits} bits:", bool(abs(clean[n - 1] - bits) < 0.1))
-print("best of the eight:", int(clean.argmin()) + 1)
-print("8-gram more than .15 bits worse than the best:", bool(clean[7] > clean.min() + 0.15))
+results.table(
+    *[
+        (f"{n}-gram, bits per character", value, (low, round(low + 0.3, 1)))
+        for n, (value, low) in enumerate(zip(clean, (4.5, 3.6, 2.6, 2.0, 1.9, 1.9, 2.0, 2.1)), 1)
+    ],
+    over="Python 3.11 to 3.13",
+    perplexity=[float(2.0**value) for value in clean],
+)
 
 # %% [markdown]
-# Each of the first characters of context is worth a lot, the fourth little, and beyond that the model gets
-# *worse*: most contexts of seven characters in the test text were never in the training text, or once, and a context
-# seen once is trusted too much. This is the wall that counting runs into. A cleverer smoothing moves it a little; it
-# does not take it away.
+# The first characters of context are worth a lot, the fourth little, and beyond that the model gets *worse*: most
+# contexts of seven characters in the test text were never in the training text, or once, and a context seen once is
+# trusted too much. This is the wall that counting runs into. A cleverer smoothing moves it a little; it does not take
+# it away.
 
 # %% [markdown]
 # ### A leak that would have fooled us
 #
-# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then more than a third of the test
-# text stands word for word in the training text, as the description of the data set says. **What do you expect** of the same
-# eight models, and of the choice among them?
+# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then more than a third of the test text
+# stands word for word in the training text. **What do you expect** of the same eight models, and of the choice among
+# them?
 
 # %% tags=["demo"]
-leaky_tables = count_runs(encode(glue("train", repeats=True)), 8)
-leaky = ngram_surprise(leaky_tables, encode(glue("test", repeats=True))).mean(axis=1)
+leaky_train, leaky_test = (
+    encode(glue(part, repeats=True), CHARACTERS) for part in ("train", "test")
+)
+everywhere = np.linspace(1000, len(leaky_test) - 1, 10_000).astype(int)
+leaky = ngram_bits(count_followers(leaky_train, 7), leaky_test, SIZE, 7, everywhere).mean(axis=1)
 
 fig, axis = plt.subplots()
 axis.plot(range(1, 9), leaky, "s--", color=plots.ORANGE, label="with the repeated paragraphs")
@@ -521,322 +790,643 @@ plots.show(
 )
 
 # %% tags=["demo", "nbval-check-output"]
-print("the leak makes the 8-gram look more than .4 bits better:", bool(clean[7] - leaky[7] > 0.4))
-print(
-    "the leak makes the unigram look better by less than .1 bits:",
-    bool(abs(clean[0] - leaky[0]) < 0.1),
+results.table(
+    ("unigram, bits per character, with the leak", leaky[0], (4.3, 4.8)),
+    ("8-gram, with the leak", leaky[7], (1.6, 2.0)),
+    ("best n, without the leak", int(clean.argmin()) + 1, (4, 5)),
+    ("best n, with the leak", int(leaky.argmin()) + 1, (6, 8)),
+    over="Python 3.11 to 3.13",
 )
-print("the best n with the leak is 7 or 8:", bool(leaky.argmin() + 1 >= 7))
 
 # %% [markdown]
 # The leak rewards learning by heart, so it hardly helps the unigram, which cannot, and helps the longest context most.
 # That is the worse half of the harm: not only is the score too good, it *chooses the wrong model*. Large models are
-# trained on pages from the web, and the tests on which they are compared stand on the web too. Their makers look for
-# such overlap, as we did; what was rephrased is hard to find.
+# trained on pages from the web, and the tests on which they are compared are on the web too. Their makers look for such
+# overlap, as we did; what was rephrased is hard to find.
 
 # %% [markdown]
 # ## A network reads one character at a time
 #
-# An n-gram treats `import a` and `import b` as contexts with nothing in common. A recurrent network (lesson 10) reads
+# An n-gram treats `import a` and `import b` as contexts with nothing in common. A **recurrent network** (lesson 10) reads
 # the text a character at a time and keeps a **state**, a list of numbers that it updates at each step. What it learns
 # about one context carries over to similar ones, and no table limits how far back it may look.
-#
-# It is trained on **windows**: pieces of a fixed length. The target of each character is the character after it, so the
-# window of targets is the text *one place further on*:
-#
-# | | | | | | | |
-# |---|---|---|---|---|---|---|
-# | text | `i` | `m` | `p` | `o` | `r` | `t` |
-# | inputs, length 5 | `i` | `m` | `p` | `o` | `r` | |
-# | targets | | `m` | `p` | `o` | `r` | `t` |
-#
-# From one window of five characters the network so gets five exercises: guess `m` after `i`, `p` after `im`, and so on.
+
+
+# %% tags=["demo"]
+def draw_step(axis, step, read, target):
+    """One column of the drawing: a character goes in at the bottom, the target is at the top."""
+    box = {"boxstyle": "round,pad=0.5", "fc": "white", "ec": plots.BLUE, "lw": 1.5}
+    arrow = {"arrowstyle": "-|>", "color": plots.BLACK, "lw": 1.3, "shrinkA": 2, "shrinkB": 2}
+    for height, name in ((1, "Embedding"), (2, "GRU"), (3, "Dense")):
+        axis.text(step, height, name, ha="center", va="center", bbox=box, fontsize=9)
+        axis.annotate("", (step, height - 0.27), (step, height - 0.73), arrowprops=arrow)
+    axis.annotate("", (step, 3.73), (step, 3.27), arrowprops=arrow)
+    for height, letter in ((0.1, read), (3.9, target)):
+        axis.text(step, height, letter, ha="center", va="center", family="monospace", fontsize=14)
+    if step:
+        state = arrow | {"color": plots.ORANGE, "lw": 2}
+        axis.annotate("", (step - 0.26, 2), (step - 0.74, 2), arrowprops=state)
+
+
+# %% tags=["demo"]
+fig, axis = plt.subplots(figsize=(6.4, 3.4))
+for step, (read, target) in enumerate(zip("impor", "mport")):
+    draw_step(axis, step, read, target)
+for height, name in ((0.1, "inputs"), (2, "state"), (3.9, "targets")):
+    axis.text(-0.6, height, name, ha="right", va="center")
+axis.set(xlim=(-1.5, 4.6), ylim=(-0.3, 4.3))
+axis.set(title="Each step reads one character and predicts the next")
+axis.axis("off")
+ALT = """Five copies of a column of three boxes, Embedding, GRU and Dense. The inputs i, m, p, o, r enter at the bottom,
+the targets m, p, o, r, t are at the top: the same text one place further on. Arrows between the GRU boxes,
+from left to right, carry the state."""
+plots.show(fig, alt=ALT)
 
 # %% [markdown]
-# ### Exercise 3: windows that do not leak
+# The same three layers are used at every step; the state, drawn in orange, carries what has been read. The network is
+# trained on **windows**, pieces of a fixed length, and the window of targets is the text *one place further on*. From
+# one window of five characters it gets five tasks: guess `m` after `i`, `p` after `im`, and so on.
+
+# %% [markdown]
+# ### Exercise 3: windows
 #
-# Write `make_windows(ids, length, cut)`. Everything before place `cut` of the text is for training, everything from
-# `cut` on for testing. Return four arrays, `train_x, train_y, test_x, test_y`, each of shape (number of windows,
-# `length`).
+# Write `windows(ids, length)` for a text as an array of $m$ numbers. Return two arrays, inputs and targets, each of
+# shape (number of windows, `length`).
 #
-# - Windows follow one another without overlap: the inputs of the second begin where those of the first end.
-# - `y` is `x` moved one place on in the text. The last target of a window is the first input of the next one.
-# - A part of $m$ characters gives $\lfloor (m-1) / \text{length} \rfloor$ windows; the one character less is the last
-#   target. What remains at the end of a part is dropped.
-# - No character of the test part may be in a training window, as input or as target, and the other way round.
+# - Windows follow one another from the start of the text, without overlap and without a gap.
+# - The targets are the inputs moved one place on in the text. The last target of a window is the first input of the
+#   next one.
+# - There are as many windows as can be filled, inputs and targets: $\lfloor (m-1) / \text{length} \rfloor$, which may
+#   be none. What remains at the end is dropped.
+#
+# Our training, validation and test texts are separate topics, and each is cut into windows by itself. Cutting first and
+# dividing the windows afterwards would put characters of one window's end into another part.
 
 
-# %% grade_id="make_windows" solution=true
-def make_windows(ids, length, cut):
-    """Inputs and targets for training (before cut) and testing (from cut on)."""
+# %% grade_id="windows" solution=true
+def windows(ids, length):
+    """Inputs and targets, each of shape (windows, length)."""
     ### BEGIN SOLUTION
-    ids = np.asarray(ids)
-    arrays = []
-    for part in (ids[:cut], ids[cut:]):
-        count = (len(part) - 1) // length
-        arrays += [
-            part[: count * length].reshape(count, length),
-            part[1 : count * length + 1].reshape(count, length),
-        ]
-    return tuple(arrays)
+    count = (len(ids) - 1) // length
+    inputs = ids[: count * length].reshape(count, length)
+    targets = ids[1 : count * length + 1].reshape(count, length)
+    return inputs, targets
     ### END SOLUTION
 
 
-# %% grade_id="windows_shapes" points=1
-train_x, train_y, test_x, test_y = map(np.asarray, make_windows(np.arange(100), 10, 70))
-assert train_x.shape == train_y.shape == (6, 10), (
-    f"70 characters give (70 - 1) // 10 = 6 windows of 10; got inputs {train_x.shape} and targets {train_y.shape}"
+# %% grade_id="windows_count" points=1
+for size, length, count in ((12, 5, 2), (11, 5, 2), (10, 5, 1), (5, 5, 0)):
+    x, y = map(np.asarray, windows(np.arange(size), length))
+    assert x.shape == y.shape == (count, length), (
+        f"{size} characters give ({size} - 1) // {length} = {count} windows: both arrays should have the shape "
+        f"({count}, {length}); inputs have {x.shape}, targets {y.shape}"
+    )
+x, y = map(np.asarray, windows(np.array([7, 3, 9, 4, 8, 5, 6]), 3))
+assert x.tolist() == [[7, 3, 9], [4, 8, 5]], (
+    f"inputs of 7 3 9 4 8 5 6 in windows of 3: [[7, 3, 9], [4, 8, 5]], got {x.tolist()}"
 )
-assert test_x.shape == test_y.shape == (2, 10), (
-    f"30 characters give (30 - 1) // 10 = 2 windows of 10; got inputs {test_x.shape} and targets {test_y.shape}"
+assert y.tolist() == [[3, 9, 4], [8, 5, 6]], (
+    f"targets of 7 3 9 4 8 5 6 in windows of 3: [[3, 9, 4], [8, 5, 6]], got {y.tolist()}"
 )
 
-# %% grade_id="windows_targets" points=2
-# The instructor checks every target and every window in texts that count 0, 1, 2, …, for other lengths and cuts.
+# %% grade_id="windows_targets" points=1
+# The instructor checks every input and target of longer texts, and that yours is left as it was.
 ### BEGIN HIDDEN TESTS
-for size, length, cut in ((100, 10, 70), (211, 7, 150), (64, 1, 40)):
-    train_x, train_y, test_x, test_y = map(np.asarray, make_windows(np.arange(size), length, cut))
-    for name, x, y in (("training", train_x, train_y), ("test", test_x, test_y)):
-        assert np.array_equal(y, x + 1), (
-            f"{name}: in a text that counts 0, 1, 2, … each target should be its input plus 1, the last of a window "
-            f"too. The first window's inputs are {x[0][:8]}…, its targets {y[0][:8]}… ending in {y[0][-1]}"
-        )
-        assert np.array_equal(x.ravel(), x[0, 0] + np.arange(x.size)), (
-            f"{name}: each window should begin where the one before ends; the first inputs are {x[:3, 0]}"
-        )
-    assert train_x[0, 0] == 0, (
-        f"the training windows should begin at the start of the text, not at {train_x[0, 0]}"
+for size, length in ((101, 10), (212, 7), (64, 1), (200, 33), (45, 44)):
+    text = np.random.default_rng(size).integers(90, size=size)
+    before = text.copy()
+    x, y = (np.array(part) for part in windows(text, length))
+    count = (size - 1) // length
+    wanted = [before[place * length : place * length + length + 1] for place in range(count)]
+    assert x.shape == y.shape == (count, length), (
+        f"{size} characters in windows of {length} should give {count} windows, and give {x.shape}, {y.shape}"
     )
-    assert test_x[0, 0] == cut, (
-        f"the test windows should begin at the cut, {cut}, not at {test_x[0, 0]}"
+    assert np.array_equal(x, [window[:-1] for window in wanted]), (
+        f"{size} characters, length {length}: some inputs are not where they should be; the first are {x[0][:9]}"
     )
-### END HIDDEN TESTS
-
-# %% grade_id="windows_leak" points=1
-# The instructor looks for places of the text that are in training and test windows.
-### BEGIN HIDDEN TESTS
-for size, length, cut in ((100, 10, 70), (211, 7, 150), (90, 8, 61), (96, 8, 64)):
-    train_x, train_y, test_x, test_y = map(np.asarray, make_windows(np.arange(size), length, cut))
-    trained = {*train_x.ravel().tolist(), *train_y.ravel().tolist()}
-    tested = {*test_x.ravel().tolist(), *test_y.ravel().tolist()}
-    shared = sorted(trained & tested)
-    assert not shared, (
-        f"a leak: with length={length} and cut={cut}, {len(shared)} places of the text are in training windows and in "
-        f"test windows, such as place {shared[0]}"
+    assert np.array_equal(y, [window[1:] for window in wanted]), (
+        f"{size} characters, length {length}: some targets are not one place on; the first are {y[0][:9]}, the last {y[-1][-9:]}"
     )
-    assert max(trained) < cut <= min(tested), (
-        f"everything before {cut} is for training and the rest for testing; training reaches {max(trained)}, testing "
-        f"starts at {min(tested)}"
-    )
+    assert np.array_equal(text, before), "the caller's array was changed: work on a copy"
 ### END HIDDEN TESTS
 
 
 # %% tags=["misconception"]
 # The targets are the inputs themselves: a model learns to copy and has nothing to predict.
-def make_windows(ids, length, cut):
-    arrays = []
-    for part in (np.asarray(ids)[:cut], np.asarray(ids)[cut:]):
-        count = (len(part) - 1) // length
-        x = part[: count * length].reshape(count, length)
-        arrays += [x, x.copy()]
-    return tuple(arrays)
+def windows(ids, length):
+    count = (len(ids) - 1) // length
+    inputs = ids[: count * length].reshape(count, length)
+    return inputs, inputs.copy()
 
 
 # %% tags=["misconception"]
 # The last target of each window is the window's own first character instead of the next character of the text.
-def make_windows(ids, length, cut):
-    arrays = []
-    for part in (np.asarray(ids)[:cut], np.asarray(ids)[cut:]):
-        count = (len(part) - 1) // length
-        x = part[: count * length].reshape(count, length)
-        arrays += [x, np.roll(x, -1, axis=1)]
-    return tuple(arrays)
+def windows(ids, length):
+    count = (len(ids) - 1) // length
+    inputs = ids[: count * length].reshape(count, length)
+    return inputs, np.roll(inputs, -1, axis=1)
 
 
 # %% tags=["misconception"]
 # The targets lie one place back instead of one place on: the model is asked for the character before.
-def make_windows(ids, length, cut):
-    arrays = []
-    for part in (np.asarray(ids)[:cut], np.asarray(ids)[cut:]):
-        count = (len(part) - 1) // length
-        arrays += [
-            part[1 : count * length + 1].reshape(count, length),
-            part[: count * length].reshape(count, length),
-        ]
-    return tuple(arrays)
-
-
-# %% tags=["misconception"]
-# The whole text is windowed first and the windows are divided afterwards: a window that lies across the cut leaks.
-def make_windows(ids, length, cut):
-    ids = np.asarray(ids)
+def windows(ids, length):
     count = (len(ids) - 1) // length
-    x = ids[: count * length].reshape(count, length)
-    y = ids[1 : count * length + 1].reshape(count, length)
-    first = cut // length
-    return x[:first], y[:first], x[first:], y[first:]
+    inputs = ids[: count * length].reshape(count, length)
+    return ids[1 : count * length + 1].reshape(count, length), inputs
 
 
 # %% tags=["misconception"]
-# The windows overlap and are shared out at random, so nearly every test character is in a training window as well.
-def make_windows(ids, length, cut):
-    ids = np.asarray(ids)
-    windows = np.lib.stride_tricks.sliding_window_view(ids, length + 1)
-    order = np.random.default_rng(0).permutation(len(windows))
-    train = windows[order[: (cut - 1) // length]]
-    test = windows[order[-((len(ids) - cut - 1) // length) :]]
-    return train[:, :-1], train[:, 1:], test[:, :-1], test[:, 1:]
+# The windows begin one after another at every character, so that they overlap.
+def windows(ids, length):
+    views = np.lib.stride_tricks.sliding_window_view(ids, length + 1)
+    return views[:, :-1], views[:, 1:]
+
+
+# %% tags=["misconception"]
+# Each window takes length + 1 characters for itself, so the character at its end is never an input.
+def windows(ids, length):
+    count = len(ids) // (length + 1)
+    cut = ids[: count * (length + 1)].reshape(count, length + 1)
+    return cut[:, :-1], cut[:, 1:]
+
+
+# %% tags=["misconception"]
+# One window is missing where the text is just long enough: the last target may be the text's last character.
+def windows(ids, length):
+    count = (len(ids) - 2) // length
+    inputs = ids[: count * length].reshape(count, length)
+    return inputs, ids[1 : count * length + 1].reshape(count, length)
+
+
+# %% tags=["misconception"]
+# A text that fills its windows has no character left for the last target: a zero is put there.
+def windows(ids, length):
+    count = len(ids) // length
+    inputs = ids[: count * length].reshape(count, length)
+    return inputs, np.append(ids[1:], 0)[: count * length].reshape(count, length)
+
+
+# %% tags=["misconception"]
+# What does not fill a window is dropped at the start of the text, where it should be dropped at the end.
+def windows(ids, length):
+    count = (len(ids) - 1) // length
+    start = len(ids) - 1 - count * length
+    return ids[start:-1].reshape(count, length), ids[start + 1 :].reshape(count, length)
 
 
 # %% tags=["alternative"]
-# Collects the windows with a loop, each with one character more, and takes inputs and targets from that.
-def make_windows(ids, length, cut):
-    def both(part):
-        starts = range(0, len(part) - length, length)
-        windows = np.array([part[start : start + length + 1] for start in starts])
-        return windows[:, :-1], windows[:, 1:]
-
-    return (*both(np.asarray(ids)[:cut]), *both(np.asarray(ids)[cut:]))
+# Collects windows of one character more with a loop, and takes inputs and targets from them.
+def windows(ids, length):
+    starts = range(0, len(ids) - length, length)
+    cut = np.array([ids[start : start + length + 1] for start in starts], dtype="int32")
+    cut = cut.reshape(-1, length + 1)
+    return cut[:, :-1], cut[:, 1:]
 
 
 # %% tags=["alternative"]
-# Takes all windows and keeps every length-th.
-def make_windows(ids, length, cut):
-    view = np.lib.stride_tricks.sliding_window_view
-    train = view(np.asarray(ids)[:cut], length + 1)[::length]
-    test = view(np.asarray(ids)[cut:], length + 1)[::length]
-    return train[:, :-1], train[:, 1:], test[:, :-1], test[:, 1:]
+# Computes the places of all inputs with a table of indices.
+def windows(ids, length):
+    places = np.arange((len(ids) - 1) // length)[:, None] * length + np.arange(length)
+    return ids[places], ids[places + 1]
 
+
+# %% tags=["demo"]
+windows = fallbacks.choose(windows, ours.windows, ours.windows_works)
 
 # %% [markdown]
 # ### The model, and what each layer does
 #
-# Our parts are separate topics already, so here each part is cut on its own; Keras has a function for this. It makes
-# `tf.data` windows; the `+ 1` gives each window the one character more that the last target needs.
+# `Embedding` keeps for each character a list of 64 numbers, which it learns: no longer one row of logits, but something
+# for the next layer to work with. A recurrent layer with `units` numbers of state updates it with each character; with
+# `return_sequences=True` it hands out the state after *every* character and not only after the last. We take the
+# `GRU` of lesson 10. `Dense` turns each state into the logits of the next character; given `dtype="float32"` it computes
+# them in float32, whatever the rest of the network computes in.
+#
+# When is training done? The loss on the **validation text** decides, in two ways. Where it no longer falls much, the
+# **learning rate**, the size of the optimizer's steps, is too large for what is left to learn, and `ReduceLROnPlateau`
+# makes it smaller. Where it no longer falls at all, the network begins to learn its training text by heart, and
+# `EarlyStopping` ends the training and goes back to the weights of the best epoch.
+
+# %% [markdown]
+# ### Exercise 4: train a language model
+#
+# Write `train_language_model(train, validation, size, units, epochs)`. `train` and `validation` are pairs (inputs,
+# targets) as `windows` gives them, of texts with `size` different characters. Return two things, `model, history`:
+#
+# - `model`, of Keras's own layers (no `Lambda`, no class of yours), takes numbers of shape (batch, time), for any length
+#   of time, and gives the logits of the next character, shape (batch, time, `size`). It has a recurrent layer of `units`
+#   units, and it is **causal**: what it says at a place depends on the characters up to this place and on none after it.
+# - It is trained with `validation` as validation data, for `epochs` epochs at most. When for two epochs the validation
+#   loss has not improved at all, training ends. Either way the model has the weights of the epoch with the best validation
+#   loss.
+# - `history` is what `fit` returned.
+#
+# The test trains it for two epochs with 64 units on 3,000 windows of our text, and asks for less than 3.3
+# bits per character on the validation text, a perplexity of 9.8, where the bigram has 13. What worked for us: the three
+# layers above; Adam with a learning rate of 0.01 and `clipnorm=1.0`, which shortens a gradient that is too long; batches
+# of 32 windows; `ReduceLROnPlateau(factor=0.3, patience=0, min_delta=0.015)`.
+
+
+# %% grade_id="train_language_model" solution=true
+def train_language_model(train, validation, size, units, epochs):
+    """A language model, trained while its validation loss falls, and the history of its training."""
+    ### BEGIN SOLUTION
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size, dtype="float32")(x))
+    model.compile(
+        keras.optimizers.Adam(0.01, clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    slower = keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=0, min_delta=0.015)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train,
+        batch_size=32,
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=[slower, stop],
+        verbose=2,
+    )
+    return model, history
+    ### END SOLUTION
+
+
+# %%
+def random_windows(ids, count, length=40):
+    """Windows at random places of a text, for tests: inputs and targets, each of shape (count, length)."""
+    starts = np.random.default_rng(count).integers(len(ids) - length, size=count)
+    places = starts[:, None] + np.arange(length)
+    return ids[places], ids[places + 1]
+
+
+def recurrent_units(model):
+    """The units of each recurrent layer, also of layers within layers."""
+    found = []
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.RNN):
+            found.append(getattr(layer, "units", getattr(layer.cell, "units", None)))
+        elif hasattr(layer, "layers"):
+            found += recurrent_units(layer)
+    return found
+
+
+# %% grade_id="trains" points=2
+train, validation = random_windows(train_ids[:120_000], 3000), random_windows(valid_ids, 600)
+trained, history = train_language_model(train, validation, SIZE, 64, 2)
+assert is_of_keras(trained), "the model should be made of Keras's own layers, without one of yours"
+logits = trained.predict(validation[0], verbose=0)
+assert logits.shape == (*validation[0].shape, SIZE), (
+    f"windows of shape {validation[0].shape} should give logits of shape {(*validation[0].shape, SIZE)}, got {logits.shape}"
+)
+losses = keras.losses.sparse_categorical_crossentropy(validation[1], logits, from_logits=True)
+reached = float(keras.ops.mean(losses))
+# Over 20 seeds the reference reaches 2.74 to 2.88 bits, with a standard deviation of .04: below one failure in a million.
+assert reached / np.log(2) < 3.3, (
+    f"expected fewer than 3.3 bits per character on the validation text, got {reached / np.log(2):.3f}"
+)
+noted = history.history.get("val_loss", [])
+assert len(noted) == 2, (
+    f"two epochs were asked for; the history has {len(noted)} values of val_loss"
+)
+assert np.isclose(reached, min(noted), atol=2e-3), (
+    f"the model's logits have the validation loss {reached:.4f}, and the best in the history is {min(noted):.4f}: is "
+    "the loss computed from logits, and does the model have the weights of its best epoch?"
+)
+
+# %% grade_id="is_causal" points=1
+short = random_windows(train_ids, 64)
+small, _ = train_language_model(short, short, SIZE, 24, 1)
+text = np.array([encode("The value of the expression is returned.", CHARACTERS)])
+other = text.copy()
+other[0, 20:] = (other[0, 20:] + 5) % SIZE
+one, two = small.predict(text, verbose=0), small.predict(other, verbose=0)
+assert np.allclose(one[0, :20], two[0, :20], atol=1e-4), (
+    "logits at the first 20 characters change when only later ones are changed: the model sees the future"
+)
+
+# %% grade_id="reads_and_layers" points=1
+# The instructor looks at whether the model remembers, at its layers, and at texts of other lengths.
+### BEGIN HIDDEN TESTS
+short = random_windows(train_ids, 64)
+small, _ = train_language_model(short, short, SIZE, 24, 1)
+text = np.array([encode("The value of the expression is returned.", CHARACTERS)])
+other = text.copy()
+other[0, 0] = (other[0, 0] + 5) % SIZE
+one, two = small.predict(text, verbose=0), small.predict(other, verbose=0)
+assert np.abs(one[0, 1:6] - two[0, 1:6]).max() > 1e-5, (
+    "logits at places 2 to 6 stay the same when the first character is changed: nothing is remembered"
+)
+assert 24 in recurrent_units(small), (
+    f"24 units were asked for, and the model's recurrent layers have {recurrent_units(small)}"
+)
+for time_steps in (1, 7, 90):
+    shape = small.predict(np.ones((2, time_steps), "int32"), verbose=0).shape
+    assert shape == (2, time_steps, SIZE), f"two texts of {time_steps} characters give {shape}"
+### END HIDDEN TESTS
+
+# %% grade_id="stops_early" points=2
+# A text without any rule: what is learnt of it is learnt by heart, and on the validation text it soon does harm.
+rng = np.random.default_rng(3)
+noise = tuple(random_windows(rng.integers(12, size=2000), count) for count in (48, 49))
+given = [part.copy() for pair in noise for part in pair]
+stopped, history = train_language_model(*noise, 12, 48, 40)
+noted = np.array(history.history["val_loss"])
+assert len(noted) < 40, (
+    f"the validation loss was best in epoch {noted.argmin() + 1}, and training went on for all 40 epochs"
+)
+logits = stopped.predict(noise[1][0], verbose=0)
+losses = keras.losses.sparse_categorical_crossentropy(noise[1][1], logits, from_logits=True)
+now = float(keras.ops.mean(losses))
+assert np.isclose(now, noted.min(), atol=1e-3), (
+    f"the model should have the weights of its best epoch, with the validation loss {noted.min():.4f}, and has {now:.4f}"
+)
+### BEGIN HIDDEN TESTS
+since = len(noted) - 1 - noted.argmin()
+assert since == 2, (
+    f"training should end when two epochs brought no improvement; it ended {since} epochs after the best one"
+)
+assert all(map(np.array_equal, given, (*noise[0], *noise[1]))), "the caller's arrays were changed"
+### END HIDDEN TESTS
+
+
+# %% tags=["misconception"]
+# The network reads in both directions: it has already seen the character that it is asked for.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.Bidirectional(keras.layers.GRU(units, return_sequences=True))(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# The logits are taken for probabilities: from_logits=True is missing from the loss.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), "sparse_categorical_crossentropy")
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# The training stops early, but keeps the weights of its last epoch instead of those of its best.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# All epochs are run, whatever the validation loss does: there is no EarlyStopping.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    history = model.fit(*train, epochs=epochs, validation_data=validation, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# The training loss is watched instead of the validation loss, and it falls for as long as one trains.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(monitor="loss", patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# Training ends after the first epoch without an improvement, where it should wait for two.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=1, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# There is no recurrent layer: each character is predicted from the one before, as by the bigram.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.Dense(units, activation="relu")(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# The layer has 128 units, whatever number is asked for.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(128, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["alternative"]
+# An LSTM in a Sequential model, with AdamW and dropout.
+def train_language_model(train, validation, size, units, epochs):
+    model = keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32"),
+            keras.layers.Embedding(size, 48),
+            keras.layers.LSTM(units, return_sequences=True),
+            keras.layers.Dropout(0.1),
+            keras.layers.Dense(size, dtype="float32"),
+        ]
+    )
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(optimizer=keras.optimizers.AdamW(0.012), loss=loss)
+    stop = keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True)
+    history = model.fit(
+        train[0],
+        train[1],
+        batch_size=24,
+        epochs=epochs,
+        validation_data=validation,
+        callbacks=stop,
+        verbose=0,
+    )
+    return model, history
+
+
+# %% tags=["alternative"]
+# A metric, a checkpoint of the best weights, and tf.data.
+def train_language_model(train, validation, size, units, epochs):
+    import tempfile
+
+    import tensorflow as tf
+
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.GRU(units, return_sequences=True)(keras.layers.Embedding(size, 64)(ids))
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    data, held_out = (tf.data.Dataset.from_tensor_slices(p).batch(32) for p in (train, validation))
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/best.weights.h5"
+        keep = keras.callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True)
+        stop = keras.callbacks.EarlyStopping(patience=2)
+        options = {"validation_data": held_out, "callbacks": [keep, stop], "verbose": 0}
+        history = model.fit(data.shuffle(4000), epochs=epochs, **options)
+        model.load_weights(path)
+    return model, history
+
+
+# %% tags=["demo"]
+train_language_model = fallbacks.choose(
+    train_language_model, ours.train_language_model, ours.train_language_model_works
+)
+
+# %% [markdown]
+# Now the real training: windows of 40 characters, 128 units. It takes about half a minute; Keras prints the loss of each
+# epoch in nats. **What do you expect**: what loss should a network start with that knows nothing, and will it pass the
+# best n-gram?
 
 # %% tags=["demo"]
 LENGTH = 40
-
-
-def window_data(ids, length=LENGTH, batch=32, seed=0):
-    """A tf.data.Dataset of (inputs, targets), each of shape (batch, length)."""
-    data = keras.utils.timeseries_dataset_from_array(
-        ids, None, length + 1, sequence_stride=length, batch_size=batch, shuffle=True, seed=seed
-    )
-    return data.map(lambda window: (window[:, :-1], window[:, 1:])).cache()
-
-
-x, y = next(iter(window_data(train_ids)))
-print("inputs:", repr(decode(x[0].numpy())), "\ntargets:", repr(decode(y[0].numpy())))
-
-# %% [markdown]
-# Three layers. `Embedding` keeps for each character a list of 64 numbers, which it learns. The `GRU` (lesson 10) keeps a
-# state of 160 numbers, updates it with each character, and, with `return_sequences=True`, hands out the state after
-# *every* character and not only after the last. `Dense` turns a state into one **logit** for each character, a score
-# whose softmax is its probability. Logits stay in float32, whatever the rest computes in.
-
-
-# %% tags=["demo"]
-def language_model(cell=keras.layers.GRU, units=160, streams=None):
-    """From numbers (batch, time) to logits of the next one (batch, time, SIZE). With streams, it remembers."""
-    ids = keras.Input((None,), batch_size=streams, dtype="int32")
-    x = keras.layers.Embedding(SIZE, 64)(ids)
-    x = cell(units, return_sequences=True, stateful=streams is not None)(x)
-    return keras.Model(ids, keras.layers.Dense(SIZE, dtype="float32")(x))
-
-
-def fit(model, ids, epochs, rate, verbose=2, seed=0):
-    """Train on windows of ids; the learning rate rises to rate in the first tenth, then falls to zero."""
-    data = window_data(ids, seed=seed)
-    steps = epochs * data.cardinality().numpy()
-    schedule = keras.optimizers.schedules.CosineDecay(
-        0.0, steps - steps // 10, warmup_target=rate, warmup_steps=steps // 10
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    model.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), loss)
-    model.fit(data, epochs=epochs, verbose=verbose, shuffle=False)
-
-
-# %% [markdown]
-# The learning rate first rises and then falls: without the gentle start one training in a few ends a tenth of a bit
-# worse. To measure, each window of 200 characters is read, and the loss at every place is kept and turned into bits.
-
-
-# %% tags=["demo"]
-def surprise(model, ids, length=200):
-    """Bits of surprise at each target of the windows of ids, shape (windows, length)."""
-    windows = np.lib.stride_tricks.sliding_window_view(ids, length + 1)[::length]
-    logits = model.predict(windows[:, :-1], batch_size=16, verbose=0)
-    nats = keras.ops.sparse_categorical_crossentropy(windows[:, 1:], logits, from_logits=True)
-    return keras.ops.convert_to_numpy(nats) / np.log(2)
-
-
-# %% [markdown]
-# **What do you expect?** The best n-gram stands at about 2.1 bits. Before training, the network knows nothing: what
-# loss should it start with? Five times through the text takes about 20 seconds; Keras prints the loss in nats, natural
-# logarithms, and 1 nat is 1.44 bits.
-
-# %% tags=["demo"]
 keras.utils.set_random_seed(0)
-model = language_model()
-untrained = surprise(model, test_ids).mean()
-fit(model, train_ids, epochs=5, rate=0.01)
-
-# %% [markdown]
-# Next to it, a network of the same size with the plain recurrent cell, `SimpleRNN`, without the gates of the GRU.
+start = time.perf_counter()
+model, history = train_language_model(
+    windows(train_ids, LENGTH), windows(valid_ids, LENGTH), SIZE, units=128, epochs=10
+)
+gru_seconds = time.perf_counter() - start
 
 # %% tags=["demo"]
-keras.utils.set_random_seed(0)
-plain = language_model(keras.layers.SimpleRNN)
-fit(plain, train_ids, epochs=3, rate=0.005)
-scores = {
-    "untrained": untrained,
-    "SimpleRNN": surprise(plain, test_ids).mean(),
-    "GRU": surprise(model, test_ids).mean(),
-}
-print({name: round(float(bits), 2) for name, bits in scores.items()}, "5-gram:", clean[4].round(2))
+epochs = np.arange(1, len(history.history["loss"]) + 1)
+fig, axis = plt.subplots()
+for name, key, style in (("training", "loss", "o-"), ("validation", "val_loss", "s-")):
+    axis.plot(epochs, np.array(history.history[key]) / np.log(2), style, label=name)
+rates = history.history.get("learning_rate", [])
+for epoch in np.flatnonzero(np.diff(rates)) + 1.5:
+    axis.axvline(epoch, color=plots.BLACK, ls=":", lw=1)
+axis.set(title="Where it stalls, a smaller learning rate brings the loss down")
+axis.set(xlabel="epoch (dotted: the rate is reduced)", ylabel="bits per character", xticks=epochs)
+axis.legend()
+plots.show(
+    fig,
+    alt="Bits per character of the GRU over its epochs. The training curve falls throughout. The validation curve falls "
+    "steeply at first and stalls after a few epochs; where the learning rate is first reduced, both fall by a step, and "
+    "in the last epochs the validation curve is level.",
+)
+
+# %% [markdown]
+# To measure, each window of 200 test characters is read, and the surprise kept at every place.
+
+
+# %%
+def surprise(model, ids, bits, windows, length=200):
+    """Bits of surprise at each target of the windows of a text, shape (windows, length)."""
+    x, y = windows(ids, length)
+    return np.asarray(bits(y, model.predict(x, batch_size=16, verbose=0)))
+
 
 # %% tags=["demo", "nbval-check-output"]
-print(
-    "untrained, within .1 of even guessing:", bool(abs(scores["untrained"] - np.log2(SIZE)) < 0.1)
+untrained = surprise(keras.models.clone_model(model), test_ids, bits, windows)
+of_gru = surprise(model, test_ids, bits, windows)
+seen = ngram_bits(followers, test_ids, SIZE, 4, np.arange(4, of_gru.size + 1))[4]
+in_dictionary = sum(len(seen) for context, seen in followers.items() if len(context) < 5)
+results.table(
+    ("untrained, bits, test", untrained.mean(), (6.4, 6.7)),
+    ("first epoch, bits, validation", history.history["val_loss"][0] / np.log(2), (2.3, 2.5)),
+    ("best epoch, validation", min(history.history["val_loss"]) / np.log(2), (1.92, 1.99)),
 )
-print("GRU below 2.1 bits:", bool(scores["GRU"] < 2.1))
-print(
-    "GRU better than every n-gram, by less than .2 bits:",
-    bool(0 < clean.min() - scores["GRU"] < 0.2),
-)
-print("SimpleRNN better than the trigram:", bool(scores["SimpleRNN"] < clean[2]))
-print(
-    "SimpleRNN worse than the 5-gram and the GRU:",
-    bool(scores["SimpleRNN"] > max(clean[4], scores["GRU"])),
+print()
+results.table(
+    ("bigram counts, bits, test", of_bigram, (3.6, 3.8)),
+    ("5-gram counts", seen.mean(), (1.98, 2.18)),
+    ("GRU", of_gru.mean(), (1.98, 2.05)),
+    ("5-gram minus GRU", seen.mean() - of_gru.mean(), (0.04, 0.11)),
+    perplexity=[float(2**value) for value in (of_bigram, seen.mean(), of_gru.mean())] + [None],
+    parameters=[SIZE**2, in_dictionary, model.count_params(), None],
+    seconds=[None, counting_seconds, gru_seconds, None],
 )
 
 # %% [markdown]
-# Be honest about the size of this victory. The GRU wins by about a tenth of a bit, after half a minute of training against
-# a second of counting, and the plain cell loses to counting. On small texts good counting is hard to beat, and it is
-# the baseline that many a report leaves out. What the network has is room: more text, more units and more epochs go on
-# helping it, where counting has hit its wall.
+# A network that knows nothing gives all characters about the same probability, $\ln 92 = 4.5$ nats or 6.5 bits. After one
+# epoch most of the way is done.
 #
+# Be honest about the size of this victory. The GRU wins by about a tenth of a bit, after half a minute of training
+# against seconds of counting. On small texts good counting is hard to beat, and it is the baseline that many a report
+# leaves out. But the GRU does it with no more numbers (for the 5-gram the column gives the pairs of a context and a next
+# character that the dictionary holds), and where counting has hit its wall it can still be given more units, longer
+# windows and more text, as the part at full size does.
+
+# %% [markdown]
 # ### How far back does it look?
 #
-# Each training window began with an empty state, as if the text started there. A model run this way is **stateless**:
-# between windows it forgets. So we can watch it remember: at the first place of a window it knows one character, at the
-# second two, and so on. Averaged over 4,000 test windows, each place has its own bits. **What do you expect**: how many
-# characters does it take to draw level with the 5-gram, which knows four?
+# Each window begins with an empty state, as if the text started there. So we can watch the network remember: at the
+# first place of a window it knows one character, at the second two, and so on. Averaged over 4,000 test windows, each
+# place has its own bits. **What do you expect**: how many characters does it take to draw level with the 5-gram, which
+# knows four?
 
 # %% tags=["demo"]
-places = np.random.default_rng(0).choice(len(test_ids) - LENGTH, 4000, replace=False)
-starts = np.lib.stride_tricks.sliding_window_view(test_ids, LENGTH + 1)[places]
-logits = model.predict(starts[:, :-1], batch_size=256, verbose=0)
-nats = keras.ops.sparse_categorical_crossentropy(starts[:, 1:], logits, from_logits=True)
-by_place = keras.ops.convert_to_numpy(nats).mean(axis=0) / np.log(2)
+starts = np.random.default_rng(0).choice(len(test_ids) - LENGTH, 4000, replace=False)
+cut = np.stack([test_ids[start : start + LENGTH + 1] for start in starts])
+logits = model.predict(cut[:, :-1], batch_size=256, verbose=0)
+by_place = np.asarray(bits(cut[:, 1:], logits)).mean(axis=0)
 
 fig, axis = plt.subplots()
-for n, name in ((2, "bigram"), (3, "trigram"), (4, "4-gram"), (5, "5-gram")):
-    axis.axhline(clean[n - 1], color=plots.ORANGE, lw=1.2, ls="--")
-    axis.text(
-        LENGTH + 0.5, clean[n - 1], name, va="center" if n < 4 else ("bottom" if n == 4 else "top")
-    )
+for n, name, align in (
+    (2, "bigram", "center"),
+    (3, "trigram", "center"),
+    (4, "4-gram", "bottom"),
+    (5, "5-gram", "top"),
+):
+    axis.hlines(clean[n - 1], 0, LENGTH, color=plots.ORANGE, lw=1.2, ls="--")
+    axis.text(LENGTH + 0.5, clean[n - 1], name, va=align)
 axis.plot(range(1, LENGTH + 1), by_place, "o-", ms=4)
 axis.set(title="The network makes use of contexts that counting cannot", xlim=(0, LENGTH + 6))
 axis.set(xlabel="characters of the window read so far", ylabel="bits per character (test)")
@@ -844,34 +1434,29 @@ plots.show(
     fig,
     alt="Bits per character of the GRU against the number of characters read. After one character it is about as "
     "surprised as the bigram model. It falls below the 5-gram, the best of the counting models, after five to eight "
-    "characters, and then stays nearly level.",
+    "characters, and then stays nearly level, at or below it.",
 )
 
 # %% tags=["demo", "nbval-check-output"]
-late = by_place[20:].mean()
-print("after 1 character within .3 bits of the bigram:", bool(abs(by_place[0] - clean[1]) < 0.3))
-print("after 2 between bigram and trigram:", bool(clean[2] < by_place[1] < clean[1]))
-print("after 4 still worse than the 5-gram:", bool(by_place[3] > clean[4]))
-print("after 21 to 40 better than every n-gram:", bool(late < clean.min()))
-print(
-    "after 21 to 40 within .1 bits of after 8 to 12:", bool(abs(by_place[7:12].mean() - late) < 0.1)
+results.table(
+    ("GRU after 1 character, bits", by_place[0], (3.7, 4.0)),
+    ("after 2", by_place[1], (3.0, 3.3)),
+    ("after 4", by_place[3], (2.2, 2.4)),
+    ("after 8 to 12", by_place[7:12].mean(), (1.9, 2.1)),
+    ("after 21 to 40", by_place[20:].mean(), (1.9, 2.1)),
 )
 
 # %% [markdown]
 # With one character it knows about what a bigram knows. With the same four characters the 5-gram is the better guesser;
-# the network draws ahead with the fifth to the eighth, with which counting could do nothing. And then its curve is
-# level: what stood twenty or thirty characters back, it has hardly learnt to use. More training and larger networks push
-# this further out; the architecture of lesson 14 pushes it to thousands. The price of windows is visible as well: the
-# first handful of places in each is spent on warming up.
-#
-# The other way to run it is **stateful**: keep the state from one batch to the next and feed the text in order. For
-# writing we shall need that, and it takes one argument, `stateful=True`, with the same weights.
+# the network draws level with the fifth to the eighth, with which counting could do nothing, and ends ahead. Then its curve is level:
+# what was twenty or thirty characters back, it has hardly learnt to use. More training and larger networks push this
+# further out; the architecture of lesson 14 pushes it to thousands.
 
 # %% [markdown]
 # ## A model that sees the future
 #
 # A colleague reads that networks which run over the text in both directions understand it better, and wraps the GRU in
-# `Bidirectional`. One epoch, a third of the units. **What do you expect?**
+# `Bidirectional`. It gets one epoch and a third of the units. **What do you expect?**
 
 # %% tags=["demo"]
 keras.utils.set_random_seed(0)
@@ -879,19 +1464,25 @@ ids_in = keras.Input((None,), dtype="int32")
 x = keras.layers.Embedding(SIZE, 64)(ids_in)
 x = keras.layers.Bidirectional(keras.layers.GRU(48, return_sequences=True))(x)
 both_ways = keras.Model(ids_in, keras.layers.Dense(SIZE, dtype="float32")(x))
-fit(both_ways, train_ids, epochs=1, rate=0.01)
-both_bits = surprise(both_ways, test_ids)
+both_ways.compile(
+    keras.optimizers.Adam(0.01), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+)
+both_ways.fit(*windows(train_ids, LENGTH), verbose=2)
+of_both = surprise(both_ways, test_ids, bits, windows)
 
 # %% tags=["demo", "nbval-check-output"]
-print("bits per character below .3:", bool(both_bits.mean() < 0.3))
-print("at the last place of a window above 2:", bool(both_bits[:, -1].mean() > 2))
+results.table(
+    ("both directions, bits, test", of_both.mean(), (0.03, 0.07)),
+    ("at the last place of a window", of_both[:, -1].mean(), (3.3, 3.9)),
+    parameters=[both_ways.count_params(), None],
+)
 
 # %% [markdown]
-# Less than a sixth of the GRU's bits, after a fifth of its epochs. It is the most common way to fool oneself with sequences: the
-# backward half has already read the character that it is asked for, and hands it over. At the last place of a window,
-# where there is no future to look at, the miracle is gone. When a score is far too good, ask first what the model can
-# see. Where a whole text is given, to classify it or translate it, reading both ways is right (lessons 12 and 15);
-# where the next item is the question, a model must be **causal**: nothing it says may depend on what comes later.
+# A fraction of the GRU's bits, after a single epoch. It is the most common way to fool oneself with sequences:
+# the backward half has already read the character that it is asked for, and hands it over. At the last place of a
+# window, where there is no future to look at, the miracle is gone. When a score is far too good, ask first what the
+# model can see. Where a whole text is given, to classify it or translate it, reading both ways is right (lessons 12 and
+# 15); where the next item is the question, a model must be causal, which is why exercise 4 asks for it.
 
 # %% [markdown]
 # ## Where the surprise is
@@ -902,50 +1493,44 @@ print("at the last place of a window above 2:", bool(both_bits[:, -1].mean() > 2
 # %% tags=["demo", "thumbnail"]
 LINES = ["The import statement combines two", "operations; it searches for the named"]
 before = "This is a sentence that both have to read first.\n\n"
-ids = encode(before + " ".join(LINES))
+ids = encode(before + " ".join(LINES), CHARACTERS)
 by_model = {
-    "5-gram": ngram_surprise(five, ids)[4, 1:],
-    "GRU": surprise(model, ids, len(ids) - 1)[0],
+    "5-gram": ngram_bits(followers, ids, SIZE, 4, np.arange(4, len(ids)))[4],
+    "GRU": surprise(model, ids, bits, windows, len(ids) - 1)[0][3:],
 }
 fig, axes = plt.subplots(4, 1, figsize=(6.4, 3.4))
 for axis, (line, name) in zip(axes, [(line, name) for line in LINES for name in by_model]):
-    start = (before + " ".join(LINES)).index(line) - 1
+    start = (before + " ".join(LINES)).index(line) - 4
     values = by_model[name][start : start + len(line)]
     image = axis.imshow(values[None], vmin=0, vmax=8, aspect="auto")
     axis.set(xticks=[], yticks=[0], yticklabels=[name])
     for place, (letter, value) in enumerate(zip(line, values)):
-        axis.text(
-            place, 0, letter, ha="center", va="center", color="black" if value > 4 else "white"
-        )
+        color = "black" if value > 4 else "white"
+        axis.text(place, 0, letter, ha="center", va="center", color=color)
 fig.suptitle("Surprise sits at the beginnings of words", x=0.01, ha="left")
 fig.colorbar(image, ax=axes, label="surprise in bits")
-plots.show(
-    fig,
-    alt="A sentence of the manual in two lines, each shown for the 5-gram and the GRU, every character on a coloured "
-    "field. In both models the first letters of most words are bright, and the rest of the words mostly dark.",
-)
-
-# %% tags=["demo"]
-gru_bits = surprise(model, test_ids).ravel()
-letter = np.char.isalpha(list(test_text[: len(gru_bits) + 1]))
-first, inside = letter[1:] & ~letter[:-1], letter[1:] & letter[:-1]
-five_bits = ngram_surprise(five, test_ids)[4, 1 : len(gru_bits) + 1]
-for name, bits in (("5-gram", five_bits), ("GRU", gru_bits)):
-    print(
-        f"{name}: first letters {bits[first].mean():.2f} bits, letters inside words {bits[inside].mean():.2f} bits"
-    )
+ALT = """A sentence of the manual in two lines, each shown for the 5-gram and the GRU, every character on a coloured
+field. The brightest fields are at or near the beginnings of words, such as the i of import and the w of two; the
+ends of words are mostly dark."""
+plots.show(fig, alt=ALT)
 
 # %% tags=["demo", "nbval-check-output"]
-for name, bits in (("5-gram", five_bits), ("GRU", gru_bits)):
-    print(
-        f"{name}: a first letter costs over twice the bits of the others:",
-        bool(bits[first].mean() > 2 * bits[inside].mean()),
-    )
+letter = np.char.isalpha(list(test_text[: of_gru.size + 1]))
+first, inside = letter[1:] & ~letter[:-1], letter[1:] & letter[:-1]
+of_five = np.append([np.nan] * 3, seen)
+results.table(
+    ("5-gram, first letters of words, bits", np.nanmean(of_five[first]), (4.5, 4.9)),
+    ("GRU, first letters of words", of_gru.ravel()[first].mean(), (4.3, 4.6)),
+    ("5-gram, letters inside words", np.nanmean(of_five[inside]), (1.2, 1.5)),
+    ("GRU, letters inside words", of_gru.ravel()[inside].mean(), (1.3, 1.5)),
+)
 
 # %% [markdown]
 # The bits are spent at the first letters of words, and at names and examples that nobody could guess. Within a word
-# there is hardly a choice left. This is why larger models predict **tokens**, words or pieces of words: it saves them the
-# steps in which nothing is decided.
+# there is hardly a choice left. This is also where the network's advantage lies: at the start of a word the four
+# characters before say little, and it remembers more of the sentence; inside a word the counts are as good as it is, or
+# better. And it is why larger models predict **tokens**, words or pieces of words: that saves them the steps in which
+# nothing is decided.
 
 # %% [markdown]
 # ## From probabilities to a text
@@ -959,346 +1544,389 @@ for name, bits in (("5-gram", five_bits), ("GRU", gru_bits)):
 #
 # $$p_i = \frac{e^{z_i / T}}{\sum_j e^{z_j / T}} .$$
 #
-# $T = 1$ leaves the model as it is. Below 1 the probable becomes more probable; as $T \to 0$ only the most probable is
-# left. Above 1 all become alike; as $T \to \infty$ they become equal. The order of the characters never changes.
+# $T = 1$ leaves the model as it is. Below 1 the probable becomes more probable: odds of 4 to 1 become $4^2$ to 1 at $T =
+# 0.5$. As $T \to 0$ only the most probable is left. Above 1 all become alike. The order of the characters never changes.
 
 # %% [markdown]
-# ### Exercise 4: temperature
+# ### Exercise 5: let it write
 #
-# Write `with_temperature(logits, temperature)` for logits of shape (…, size): the probabilities, of the same shape,
-# along the last axis. For a temperature of exactly 0 return the limit: 1 for the largest logit, 0 for all others (you
-# need not think of ties). Two things to care for: $e^{1000}$ is too large for a computer, while subtracting the same
-# number from all logits changes no probability; and a batch has more than one row.
+# Write `generate(next_logits, prompt, length, temperature, seed)`, which continues several texts at once. `prompt` is an
+# array of numbers, shape (texts, characters). `next_logits` is a function: given **all of the texts so far**, prompt and
+# what has been drawn, as an array of shape (texts, characters so far), it returns the logits of the next character of
+# each, shape (texts, size). Return what is new alone, an array of shape (texts, `length`).
+#
+# - Draw each next character by the softmax of its text's logits divided by `temperature`, which may be small, such as
+#   0.01, and each text by itself: two texts with the same prompt may go different ways.
+# - A temperature of exactly 0 takes the character with the largest logit.
+# - The same `seed` gives the same texts: make one generator, `np.random.default_rng(seed)`, and draw everything from it.
+#
+# `rng.choice(size, p=p)` draws one number by the probabilities `p`. As in exercise 1, mind the exponential of large
+# numbers: logits of 5 divided by 0.005 are 1000. Subtracting the same number from all logits changes no probability.
 
 
-# %% grade_id="with_temperature" solution=true
-def with_temperature(logits, temperature):
-    """Softmax of logits / temperature along the last axis."""
+# %% grade_id="generate" solution=true
+def generate(next_logits, prompt, length, temperature, seed):
+    """`length` new characters after each prompt, drawn with a temperature: shape (texts, length)."""
     ### BEGIN SOLUTION
-    logits = np.asarray(logits, dtype="float64")
-    if temperature == 0:
-        return np.eye(logits.shape[-1])[logits.argmax(axis=-1)]
-    scaled = (logits - logits.max(axis=-1, keepdims=True)) / temperature
-    return np.exp(scaled) / np.exp(scaled).sum(axis=-1, keepdims=True)
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        if temperature == 0:
+            drawn = logits.argmax(axis=1)
+        else:
+            p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+            p = p / p.sum(axis=1, keepdims=True)
+            drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
     ### END SOLUTION
 
 
-# %% grade_id="temperature_one" points=1
-given = np.array([[0.5, 0.3, 0.2], [0.1, 0.1, 0.8]])
-got = np.asarray(with_temperature(np.log(given), 1.0))
-assert got.shape == (2, 3), (
-    f"the probabilities should have the logits' shape, (2, 3), and have {got.shape}"
+# %% [markdown]
+# Four models that are easy to check by hand, for the tests:
+
+
+# %%
+def count_up(texts):
+    """Nearly certain that after a number comes the next higher one, and after 9 comes 0."""
+    return 30.0 * np.eye(10)[(np.asarray(texts)[:, -1] + 1) % 10]
+
+
+def middle(texts):
+    """Nearly certain that the number in the middle of the whole text so far comes next."""
+    texts = np.asarray(texts)
+    return 30.0 * np.eye(10)[texts[:, texts.shape[1] // 2]]
+
+
+def unfair_coin(texts):
+    """0 with odds of 1 to 4 against 1, and hardly ever 2. Logits of one text are large, of the next small."""
+    base = 700 * np.resize([1, -1], len(texts))
+    return np.log([1.0, 4.0, 1e-12]) + base[:, None]
+
+
+def nearly_even(texts):
+    """Three characters with nearly the same logit."""
+    return np.tile([7.00, 7.05, 6.98], (len(texts), 1))
+
+
+# %% grade_id="generate_follows" points=2
+got = np.asarray(generate(count_up, np.array([[7], [2]]), 4, 1.0, 0))
+assert got.shape == (2, 4), (
+    f"two texts of four new characters: expected the shape (2, 4), without the prompt, got {got.shape}"
 )
-assert np.allclose(got, given), (
-    f"at temperature 1 these logits should give {given.tolist()} and give {got.round(4).tolist()}"
+assert got.tolist() == [[8, 9, 0, 1], [3, 4, 5, 6]], (
+    f"after 7 and 2 a model that counts up should write 8 9 0 1 and 3 4 5 6; got {got.tolist()}"
+)
+got = np.asarray(generate(middle, np.array([[4, 8, 1]]), 4, 0.5, 0)).tolist()
+assert got == [[8, 1, 1, 8]], (
+    f"a model that looks up the middle of the whole text should write 8 1 1 8 after 4 8 1; got {got}: it must be given "
+    "everything from the beginning, at every step"
+)
+draws = np.asarray(generate(unfair_coin, np.zeros((2000, 1), int), 2, 1.0, 5))
+# 4,000 draws of .8: outside .75 to .85 less than once in 10 ** 14 times.
+assert 0.75 < np.mean(draws == 1) < 0.85, (
+    f"at temperature 1 the odds are 4 to 1, so 80 % should be 1; got {np.mean(draws == 1):.1%}"
+)
+cold = np.mean(np.asarray(generate(unfair_coin, np.zeros((2000, 1), int), 2, 0.5, 5)) == 1)
+# 4,000 draws of .941: outside .92 to .96 less than once in 10 million times.
+assert 0.92 < cold < 0.96, (
+    f"at temperature .5 odds of 4 to 1 become 16 to 1, so 94.1 % should be 1; got {cold:.1%}"
 )
 
-# %% grade_id="temperature_limits" points=2
-# The instructor checks temperatures of 0, close to 0, .5 and 1,000,000, batches, and very large logits.
+# %% grade_id="generate_temperature" points=2
+# The instructor checks how often each character comes at other temperatures, from 0 to 2.
 ### BEGIN HIDDEN TESTS
-half = np.asarray(with_temperature(np.log([0.8, 0.2]), 0.5))
-assert np.allclose(half, [16 / 17, 1 / 17]), (
-    f"odds of 4 to 1 become 16 to 1 at temperature .5: expected [.9412 .0588], got {half.round(4)}. A low temperature "
-    "makes the probable more probable"
+for coin, logits in (
+    (unfair_coin, np.log([1, 4, 1e-12])),
+    (nearly_even, np.array([7, 7.05, 6.98])),
+):
+    for temperature in (2.0, 0.5, 0.25, 0.1, 0.05, 0.02, 0.001, 0):
+        odds = np.exp((logits - logits.max()) / max(temperature, 1e-5))
+        share = odds / odds.sum()
+        draws = np.asarray(generate(coin, np.zeros((3000, 1), int), 1, temperature, 7))
+        came = np.bincount(draws.ravel(), minlength=3) / 3000
+        # Five standard deviations of 3,000 draws, and one draw: the right answer fails less than
+        # once in 10,000 times.
+        slack = 5 * np.sqrt(share * (1 - share) / 3000) + (share < 1) / 3000
+        assert np.all(np.abs(came - share) <= slack), (
+            f"logits {logits.round(4).tolist()} at temperature {temperature}: the shares of 3,000 draws should be about "
+            f"{share.round(5).tolist()}, and are {came.round(5).tolist()}"
+        )
+### END HIDDEN TESTS
+
+# %% grade_id="generate_chance" points=2
+# The instructor checks that draws are independent, what a seed does, and that the prompt is left as it was.
+### BEGIN HIDDEN TESTS
+prompt = np.zeros((400, 2), int)
+draws = np.asarray(generate(unfair_coin, prompt, 12, 2.0, 5)) == 1
+assert not prompt.any(), "the caller's prompt was changed: work on a copy"
+# Odds of 2 to 1: neighbours differ in 4 of 9 cases; a standard deviation of 4,400 pairs is .0075.
+across, down = np.mean(draws[:, 1:] != draws[:, :-1]), np.mean(draws[1:] != draws[:-1])
+assert abs(across - 4 / 9) < 0.05, (
+    f"one draw of a text should not depend on the one before: 44 % should differ, and {across:.1%} do"
 )
-hot = np.asarray(with_temperature([[3.0, 0.0, -2.0, 1.0]], 1e6))
-assert np.allclose(hot, 0.25, atol=1e-4), (
-    f"at a very high temperature all four should be equally likely, got {hot.round(4)}"
+assert abs(down - 4 / 9) < 0.05, (
+    f"texts with the same prompt should be drawn each by itself: at a place 44 % of neighbours should differ, and {down:.1%} do"
 )
-logits = np.array([[[1.0, 3.0, 2.0], [5.0, -1.0, 4.0]]])
-for cold in (0, 1e-3):
-    got = np.asarray(with_temperature(logits, cold))
-    assert np.allclose(got, [[[0, 1, 0], [1, 0, 0]]]), (
-        f"at temperature {cold} everything should be on the largest logit of each row, got {got.round(4).tolist()}"
-    )
-large = np.asarray(with_temperature(np.array([1000.0, 999.0]), 1.0))
-assert np.allclose(large, [0.7310586, 0.2689414]), (
-    f"logits 1000 and 999 differ by 1, like 1 and 0: expected [.7311 .2689], got {large}. See the hint on large numbers"
+again, other = (np.asarray(generate(unfair_coin, prompt, 12, 2.0, seed)) == 1 for seed in (5, 6))
+assert np.array_equal(draws, again), "the same seed should give the same texts"
+assert not np.array_equal(draws, other), "another seed should give other texts"
+got = np.asarray(generate(middle, np.array([[3, 5], [6, 2]]), 3, 0, 1)).tolist()
+assert got == [[5, 5, 5], [2, 2, 2]], (
+    f"after 3 5 and 6 2, at temperature 0: 5 5 5 and 2 2 2; got {got}"
 )
 ### END HIDDEN TESTS
+
+
+# %% tags=["misconception"]
+# The output is never fed back: every character is drawn after the prompt alone.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    logits = np.asarray(next_logits(np.array(prompt)), dtype="float64")
+    if temperature == 0:
+        return np.tile(logits.argmax(axis=1)[:, None], (1, length))
+    p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+    p = p / p.sum(axis=1, keepdims=True)
+    return np.array([rng.choice(len(row), size=length, p=row) for row in p])
+
+
+# %% tags=["misconception"]
+# The character with the largest logit is taken each time; nothing is drawn.
+def generate(next_logits, prompt, length, temperature, seed):
+    texts = np.array(prompt)
+    for _ in range(length):
+        drawn = np.asarray(next_logits(texts)).argmax(axis=1)
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
 
 
 # %% tags=["misconception"]
 # The logits are multiplied by the temperature where they should be divided: hot and cold are exchanged.
-def with_temperature(logits, temperature):
-    logits = np.asarray(logits, dtype="float64")
-    scaled = (logits - logits.max(axis=-1, keepdims=True)) * temperature
-    return np.exp(scaled) / np.exp(scaled).sum(axis=-1, keepdims=True)
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        p = np.exp((logits - logits.max(axis=1, keepdims=True)) * temperature)
+        p = p / p.sum(axis=1, keepdims=True)
+        drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
 
 
 # %% tags=["misconception"]
-# The probabilities are divided by the temperature, after the softmax: dividing them all by one number changes nothing.
-def with_temperature(logits, temperature):
-    logits = np.asarray(logits, dtype="float64")
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    scaled = powers / powers.sum(axis=-1, keepdims=True) / max(temperature, 1e-9)
-    return scaled / scaled.sum(axis=-1, keepdims=True)
+# The probabilities are divided by the temperature after the softmax, and made to sum to 1 again: nothing changes.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        p = np.exp(logits - logits.max(axis=1, keepdims=True)) / max(temperature, 1e-6)
+        p = p / p.sum(axis=1, keepdims=True)
+        drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
 
 
 # %% tags=["misconception"]
-# The sum runs over the whole batch: each row should sum to 1 by itself.
-def with_temperature(logits, temperature):
-    logits = np.asarray(logits, dtype="float64")
-    if temperature == 0:
-        return (logits == logits.max()).astype("float64")
-    scaled = (logits - logits.max()) / temperature
-    return np.exp(scaled) / np.exp(scaled).sum()
+# The model is given only the latest character instead of the whole text so far.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts[:, -1:]), dtype="float64")
+        if temperature == 0:
+            drawn = logits.argmax(axis=1)
+        else:
+            p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+            p = p / p.sum(axis=1, keepdims=True)
+            drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
 
 
 # %% tags=["misconception"]
-# The exponential of a large logit overflows to infinity, and infinity divided by infinity is not a number.
-def with_temperature(logits, temperature):
-    logits = np.asarray(logits, dtype="float64")
-    if temperature == 0:
-        return np.eye(logits.shape[-1])[logits.argmax(axis=-1)]
-    with np.errstate(all="ignore"):
-        powers = np.exp(logits / temperature)
-        return powers / powers.sum(axis=-1, keepdims=True)
+# A new generator with the same seed is made at each step, so that every step uses the same random numbers.
+def generate(next_logits, prompt, length, temperature, seed):
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        logits = (logits - logits.max(axis=1, keepdims=True)) / max(temperature, 1e-9)
+        noise = np.random.default_rng(seed).gumbel(size=logits.shape)
+        texts = np.concatenate([texts, (logits + noise).argmax(axis=1)[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# All texts share one random number at each step, so that texts with the same prompt never part.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        if temperature == 0:
+            drawn = logits.argmax(axis=1)
+        else:
+            p = np.exp((logits - logits.max(axis=1, keepdims=True)) / temperature)
+            summed = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)
+            drawn = (summed < rng.random()).sum(axis=1)
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# One maximum is subtracted for the whole batch: a text whose logits are all far smaller has no probabilities left.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        with np.errstate(all="ignore"):
+            p = np.exp((logits - logits.max()) / max(temperature, 1e-9))
+            p = p / p.sum(axis=1, keepdims=True)
+        drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# Only the two most probable characters are drawn from, which nobody asked for: the third never comes.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        if temperature > 0:
+            second = np.sort(logits, axis=1)[:, [-2]]
+            noise = rng.gumbel(size=logits.shape)
+            logits = np.where(logits >= second, logits / temperature + noise, -np.inf)
+        texts = np.concatenate([texts, logits.argmax(axis=1)[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# A temperature below 0.5 is raised to 0.5, so that cold texts are not as cold as was asked for.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        logits = (logits - logits.max(axis=1, keepdims=True)) / max(temperature, 0.5)
+        drawn = (logits + rng.gumbel(size=logits.shape)).argmax(axis=1)
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# The exponential of a large logit is infinite, and infinity divided by infinity is not a number.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        p = np.exp(logits / max(temperature, 1e-9))
+        p = p / p.sum(axis=1, keepdims=True)
+        drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
 
 
 # %% tags=["alternative"]
-# A power of the probabilities, taken in logarithms: p to the power of 1 / T, made to sum to 1.
-def with_temperature(logits, temperature):
-    logits = np.asarray(logits, dtype="float64")
-    temperature = max(temperature, 1e-8)
-    log_p = logits - np.logaddexp.reduce(logits, axis=-1, keepdims=True)
-    powers = log_p / temperature
-    return np.exp(powers - np.logaddexp.reduce(powers, axis=-1, keepdims=True))
+# Adds Gumbel noise to the scaled logits and takes the largest, which draws by the softmax without computing it.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.asarray(prompt)
+    for _ in range(length):
+        scores = np.asarray(next_logits(texts))
+        if temperature > 0:
+            scores = scores / temperature + rng.gumbel(size=scores.shape)
+        texts = np.append(texts, scores.argmax(axis=-1)[:, np.newaxis], axis=1)
+    return texts[:, texts.shape[1] - length :]
 
 
 # %% tags=["alternative"]
-# SciPy's softmax, which subtracts the maximum itself.
-def with_temperature(logits, temperature):
+# Lists, SciPy's softmax, and a random number for each text that is looked up in the summed probabilities.
+def generate(next_logits, prompt, length, temperature, seed):
     from scipy.special import softmax
 
-    logits = np.asarray(logits, dtype="float64")
-    if temperature == 0:
-        return (logits == logits.max(axis=-1, keepdims=True)).astype("float64")
-    return softmax(logits / temperature, axis=-1)
-
-
-# %% [markdown]
-# ### Exercise 5: feed the output back
-#
-# A model, for this exercise, is a function that takes all the numbers of a text so far and returns the probabilities
-# of the next one. These three are easy to check by hand:
-
-
-# %%
-def count_up(ids):
-    """Certain that after a number comes the next higher one, and after 9 comes 0."""
-    return np.eye(10)[(ids[-1] + 1) % 10]
-
-
-def middle(ids):
-    """Certain that the number in the middle of the whole text so far comes next."""
-    return np.eye(10)[ids[len(ids) // 2]]
-
-
-def unfair_coin(ids):
-    """0 with probability .3, 1 with probability .7, whatever came before."""
-    return np.array([0.3, 0.7])
-
-
-# %% [markdown]
-# Write `generate(next_probabilities, prompt, length, seed)`. Beginning with the numbers in the list `prompt`, draw
-# `length` numbers, each from `next_probabilities` of **all the text so far**, with what has been drawn before. Return the
-# new numbers alone, as a list or an array. Use one generator, `np.random.default_rng(seed)`, for all draws, so that the
-# same seed gives the same text; `rng.choice(size, p=probabilities)` draws a number.
-
-
-# %% grade_id="generate" solution=true
-def generate(next_probabilities, prompt, length, seed):
-    """Draw `length` numbers, each given the prompt and all that was drawn before."""
-    ### BEGIN SOLUTION
     rng = np.random.default_rng(seed)
-    text = list(prompt)
+    texts = [list(row) for row in np.asarray(prompt).tolist()]
+    new = [[] for _ in texts]
     for _ in range(length):
-        probabilities = next_probabilities(text)
-        text.append(int(rng.choice(len(probabilities), p=probabilities)))
-    return text[len(prompt) :]
-    ### END SOLUTION
+        logits = np.asarray(next_logits(np.array(texts)), dtype="float64")
+        for row, text, added in zip(logits, texts, new):
+            if temperature == 0:
+                number = int(np.argmax(row))
+            else:
+                summed = softmax(row / temperature).cumsum()
+                number = int(np.searchsorted(summed, rng.random() * summed[-1], side="right"))
+            text.append(number)
+            added.append(number)
+    return np.array(new)
 
 
-# %% grade_id="generate_counts" points=2
-got = np.asarray(generate(count_up, [7], 5, 0)).tolist()
-assert len(got) == 5, (
-    f"five new numbers were asked for, without the prompt, and {len(got)} came: {got}"
-)
-assert got == [8, 9, 0, 1, 2], (
-    f"after 7 a model that counts up should write [8, 9, 0, 1, 2], and wrote {got}"
-)
-got = np.asarray(generate(count_up, [3, 4, 5], 2, 0)).tolist()
-assert got == [6, 7], f"after 3, 4, 5 it should write [6, 7], and wrote {got}"
-
-# %% grade_id="generate_history" points=1
-# The instructor checks that the model is given all the text, at every step.
-### BEGIN HIDDEN TESTS
-prompt = [4, 8, 1]
-got = np.asarray(generate(middle, prompt, 4, 0)).tolist()
-assert got == [8, 1, 1, 8], (
-    f"this model looks up the middle of the whole text so far, prompt included: expected [8, 1, 1, 8] after "
-    f"[4, 8, 1], got {got}. The model must be given everything from the beginning, at every step"
-)
-assert prompt == [4, 8, 1], f"the caller's list was changed to {prompt}: work on a copy"
-### END HIDDEN TESTS
-
-# %% grade_id="generate_chance" points=1
-# The instructor checks how often things are drawn, and the seeds.
-### BEGIN HIDDEN TESTS
-draws = np.asarray(generate(unfair_coin, [0], 2000, 5))
-# 2,000 draws of .7: outside .6 to .8 with a probability below 1e-20.
-assert 0.6 < draws.mean() < 0.8, (
-    f"1 has the probability .7, so about 70 % of 2,000 draws should be 1; the share is {draws.mean():.3f}. At 1 the most "
-    "probable is always taken, or all draws use the same random number"
-)
-changes = np.mean(draws[1:] != draws[:-1])
-assert 0.3 < changes < 0.54, (
-    f"one draw should not depend on the one before: expected 42 % changes, got {changes:.0%}"
-)
-assert np.array_equal(draws, generate(unfair_coin, [0], 2000, 5)), (
-    "the same seed should give the same text"
-)
-assert not np.array_equal(draws, generate(unfair_coin, [0], 2000, 6)), (
-    "another seed should give another text"
-)
-### END HIDDEN TESTS
-
-
-# %% tags=["misconception"]
-# The output is never fed back: every number is drawn after the prompt alone.
-def generate(next_probabilities, prompt, length, seed):
-    rng = np.random.default_rng(seed)
-    probabilities = next_probabilities(list(prompt))
-    return [int(rng.choice(len(probabilities), p=probabilities)) for _ in range(length)]
-
-
-# %% tags=["misconception"]
-# The most probable number is taken each time; nothing is drawn.
-def generate(next_probabilities, prompt, length, seed):
-    text = list(prompt)
-    for _ in range(length):
-        text.append(int(np.argmax(next_probabilities(text))))
-    return text[len(prompt) :]
-
-
-# %% tags=["misconception"]
-# The model is given only the latest number instead of the whole text so far.
-def generate(next_probabilities, prompt, length, seed):
-    rng = np.random.default_rng(seed)
-    text = list(prompt)
-    for _ in range(length):
-        probabilities = next_probabilities(text[-1:])
-        text.append(int(rng.choice(len(probabilities), p=probabilities)))
-    return text[len(prompt) :]
-
-
-# %% tags=["misconception"]
-# A new generator with the same seed is made at each step, so that every draw uses the same random number.
-def generate(next_probabilities, prompt, length, seed):
-    text = list(prompt)
-    for _ in range(length):
-        rng = np.random.default_rng(seed)
-        probabilities = next_probabilities(text)
-        text.append(int(rng.choice(len(probabilities), p=probabilities)))
-    return text[len(prompt) :]
-
-
-# %% tags=["alternative"]
-# Draws by hand: a random number from 0 to 1, and the place where the summed probabilities exceed it.
-def generate(next_probabilities, prompt, length, seed):
-    rng = np.random.default_rng(seed)
-    text = np.array(prompt)
-    for _ in range(length):
-        summed = np.cumsum(next_probabilities(text))
-        text = np.append(text, np.searchsorted(summed, rng.random() * summed[-1], side="right"))
-    return text[len(prompt) :]
-
+# %% tags=["demo"]
+generate = fallbacks.choose(generate, ours.generate, ours.generate_works)
 
 # %% [markdown]
 # ### Shannon's experiment
 #
-# Your function will let the n-grams write, too: `generate(lambda ids: ngram(five, ids), ...)`. So that this page does
-# not depend on it, here is the same experiment in another form, for a context of 0, 1, 2 and 4 characters.
+# First the n-grams write, for contexts of 0, 1, 2 and 4 characters. **What do you expect**: at which n do words appear?
+
+
+# %%
+def by_counting(followers, back, size):
+    """next_logits for `generate`: the n-gram that looks `back` characters back."""
+
+    def next_logits(texts):
+        contexts = [text[len(text) - back :].tolist() for text in texts]
+        return np.log([list(ngram(followers, context, size))[-1] for context in contexts])
+
+    return next_logits
+
+
+def by_network(model, length):
+    """next_logits for `generate`: what a network says after the last `length` characters of each text."""
+    return lambda texts: model.predict_on_batch(texts[:, -length:])[:, -1]
 
 
 # %% tags=["demo"]
-def write_by_counting(tables, length, seed=1948):
-    """`length` characters drawn from the n-grams in tables, after the word The."""
-    rng = np.random.default_rng(seed)
-    ids = list(encode("The "))
-    while len(ids) < length:
-        ids.append(int(np.searchsorted(np.cumsum(ngram(tables, ids)), rng.random() * 0.999999)))
-    return decode(ids)
-
-
-for n in (1, 2, 3, 5):
-    print(f"{n}-gram: {write_by_counting(five[:n], 150).replace(chr(10), ' ')}\n")
+prompt = encode("The ", CHARACTERS)[None]
+for back in (0, 1, 2, 4):
+    text = generate(by_counting(followers, back, SIZE), prompt, 150, 1.0, 1948)[0]
+    print(f"{back + 1}-gram: The {decode(text, CHARACTERS)!r}\n")
 
 # %% [markdown]
 # First the frequencies are right, then pairs of letters, then syllables, then words. With the 5-gram most words are real
 # and no sentence means anything.
-#
-# ### The network writes
-#
-# The GRU need not read the whole text again for each new character: its state sums up what it has read. So we copy the
-# weights into a **stateful** twin, which keeps the state between calls, and feed it one character at a time, in 16 texts
-# side by side. To draw, it adds random numbers from the Gumbel distribution to the scaled logits and takes the largest,
-# which gives exactly the probabilities of the softmax without computing it.
-
-
-# %% tags=["demo"]
-def stateful_twin(model, streams=16):
-    """The same weights in a model that keeps its state between calls, for `streams` texts at once."""
-    twin = language_model(streams=streams)
-    twin.set_weights(model.get_weights())
-    return twin
-
-
-def write(twin, prompt, length, temperature, top=SIZE, seed=0):
-    """Continue the prompt in each stream, drawing among the `top` most probable; returns (streams, length)."""
-    rng = np.random.default_rng(seed)
-    twin.layers[2].reset_state()
-    logits = twin.predict_on_batch(np.tile(encode(prompt), (twin.input_shape[0], 1)))[:, -1]
-    drawn = []
-    for _ in range(length):
-        lowest = np.sort(logits, axis=1)[:, [-top]]
-        noisy = np.where(
-            logits >= lowest, logits / temperature + rng.gumbel(size=logits.shape), -np.inf
-        )
-        drawn.append(noisy.argmax(axis=1).astype("int32"))
-        logits = twin.predict_on_batch(drawn[-1][:, None])[:, -1]
-    return np.stack(drawn, axis=1)
-
 
 # %% [markdown]
-# **What do you expect** of a temperature near 0, of 1, and of 1.5? The last sample takes another way: **top-k**, here
-# drawing only among the five most probable characters and leaving their odds as they are.
+# ### The network writes
+#
+# The network gets the last 40 characters, as in its training, and writes 16 texts side by side. **What do you
+# expect** of a temperature near 0, of 1, and of 1.5?
 
 # %% tags=["demo"]
-PROMPT = "\n\nThe expression "
-ways = {f"T = {T}": (T, SIZE) for T in (0.01, 0.3, 0.7, 1.0, 1.5)} | {"top 5": (1.0, 5)}
-twin = stateful_twin(model)
-written = {name: write(twin, PROMPT, 400, *way) for name, way in ways.items()}
-for name, texts in written.items():
-    print(f"--- {name}\n{PROMPT.strip()} {decode(texts[0])[:250]}\n")
-
-# %% tags=["demo", "nbval-check-output"]
-coldest = decode(written["T = 0.01"][0])
-print("near T = 0 the last 20 characters were written before:", coldest.count(coldest[-20:]) > 1)
+START = "\n\nIf the value of this expression is not an "
+prompt = np.tile(encode(START, CHARACTERS), (16, 1))
+written = {T: generate(by_network(model, LENGTH), prompt, 300, T, 0) for T in (0.01, 0.7, 1.0, 1.5)}
+for T, texts in written.items():
+    print(f"--- T = {T}\n{START.strip()} {decode(texts[0], CHARACTERS)[:240]}\n")
 
 # %% [markdown]
 # Near zero it soon turns in circles: the most probable phrase leads back to itself. Hot, it spells nonsense. Between,
 # it writes sentences that have the sound of the manual and no content; brackets that open are sometimes closed, and
 # nothing that it says about Python can be relied on. A larger model is more often right because more of what is likely
 # is also true, and for no other reason that its training asked for.
+
+# %% [markdown]
+# ### How much of it is copied
 #
-# ## How much of it is copied
-#
-# Is this writing, or reciting? Count the share of characters that lie in a run of 30 or more which stands in the
-# training text word for word. People who write about Python use the same phrases, too, so the fair comparison is the
-# test text: sentences by the same authors which the model has never seen. We add a text by the 8-gram. **What do you
-# expect**: who recites most?
+# Is this writing, or reciting? Count the share of characters that lie in a run of 30 or more which is in the training
+# text word for word. People who write about Python use the same phrases, too, so the fair comparison is the test text:
+# sentences by the same authors which the model has never seen. We add a text by the 8-gram. **What do you expect**: who
+# recites most?
 
 # %% tags=["demo"]
 RUN = 30
@@ -1306,36 +1934,39 @@ known = {train_text[i : i + RUN] for i in range(len(train_text) - RUN + 1)}
 
 
 def copied(text):
-    """The share of a text's characters that lie in runs of 30 or more that the training text has too."""
+    """The share, in %, of a text's characters that lie in runs of 30 or more that the training text has too."""
     inside = np.zeros(len(text), dtype=bool)
     for start in range(len(text) - RUN + 1):
         if text[start : start + RUN] in known:
             inside[start : start + RUN] = True
-    return inside.mean()
+    return 100 * inside.mean()
 
 
-share = {name: np.mean([copied(decode(text)) for text in texts]) for name, texts in written.items()}
-share["8-gram"] = copied(write_by_counting(count_runs(train_ids, 8), 12_000))
-share["test text"] = copied(test_text)
-print({name: f"{value:.1%}" for name, value in share.items()})
+share = {
+    T: np.mean([copied(decode(text, CHARACTERS)) for text in texts]) for T, texts in written.items()
+}
+by_eight = generate(by_counting(followers, 7, SIZE), prompt, 300, 1.0, 0)
+share["8-gram"] = np.mean([copied(decode(text, CHARACTERS)) for text in by_eight])
 
 # %% tags=["demo", "nbval-check-output"]
-print("test text: under 4 % copied:", bool(share["test text"] < 0.04))
-print("8-gram: more than the test text:", bool(share["8-gram"] > share["test text"]))
-print("GRU at T = 1: under 5 %:", bool(share["T = 1.0"] < 0.05))
-print(
-    "numbers in the GRU model, between 120,000 and 140,000:",
-    120_000 < model.count_params() < 140_000,
+results.table(
+    ("test text, % copied", copied(test_text), (1, 5)),
+    ("8-gram", share["8-gram"], (0, 12)),
+    ("GRU, T = 0.7", share[0.7], (0, 12)),
+    ("GRU, T = 1", share[1.0], (0, 5)),
+    ("GRU, T = 1.5", share[1.5], (0, 2)),
 )
 
 # %% [markdown]
-# The 8-gram recites: once it is in a passage that it has read only once, it knows a single way on. The GRU at $T = 1$ does not
-# copy at length; it makes too many small mistakes, and the 130,000 numbers that it consists of are fewer than half of the
-# characters that it has read. It *has* to summarise. The models in daily use have room to spare, and what stood often in
-# their training text comes out word for word, which is a question of copyright as much as of privacy. The next section
-# shows that even our small network keeps what it meets often.
-#
-# ## Trained on letters, it gives the codes away
+# The ranges overlap, so one run cannot rank them, and all are a few percent: these models recite hardly more than the
+# authors of the manual repeat themselves. Colder, the GRU keeps to the phrases that it knows best; at $T = 1$ and above
+# it makes too many small mistakes to copy at length. It also lacks the room: the 92,000 numbers that it consists of are
+# a third of the characters that it has read, so it *has* to summarise. The models in daily use have room to spare, and
+# what was often in their training text comes out word for word, which is a question of copyright as much as of privacy.
+# The next section shows that even our small network keeps what it meets often.
+
+# %% [markdown]
+# ## Trained on private notes, it gives the codes away
 #
 # A company fine-tunes our model on its own internal notes, so that it learns the house style. **The notes are simulated**,
 # by the rules in the next cell. There are two kinds. In the first, someone says something about a colleague. The second
@@ -1369,35 +2000,51 @@ notes, codes = simulate_notes(seed=0)
 print(*notes[:5], sep="\n")
 
 # %% [markdown]
-# Fine-tuning means to go on training, from the weights that we have, with a smaller learning rate.
+# **Fine-tuning** means to go on training, from the weights that we have, with a smaller learning rate. The last tenth of
+# the notes is for validation.
 
 # %% tags=["demo"]
-keras.utils.set_random_seed(0)
+note_ids = encode("\n".join(notes) + "\n", CHARACTERS)
+tenth = len(note_ids) // 10
 tuned = keras.models.clone_model(model)
 tuned.set_weights(model.get_weights())
-fit(tuned, encode("\n".join(notes) + "\n"), epochs=8, rate=0.005)
-print(decode(write(stateful_twin(tuned), "\n", 260, temperature=1.0)[0]))
+tuned.compile(
+    keras.optimizers.Adam(0.003), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+)
+keras.utils.set_random_seed(0)
+tuned_history = tuned.fit(
+    *windows(note_ids[:-tenth], LENGTH), validation_data=windows(note_ids[-tenth:], LENGTH),
+    epochs=12, verbose=0,
+    callbacks=[keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)],
+)  # fmt: skip
+prompt = np.tile(encode(START[:-1] + "\n", CHARACTERS), (1, 1))
+print(decode(generate(by_network(tuned, LENGTH), prompt, 260, 1.0, 0)[0], CHARACTERS))
 
 # %% [markdown]
-# It has the house style. It has also forgotten most of what it knew, which is called **catastrophic forgetting**:
+# It has the house style. What has become of the manual?
 
 # %% tags=["demo", "nbval-check-output"]
-now = surprise(tuned, test_ids).mean()
-print("the manual now costs over 1 bit more for each character:", bool(now > scores["GRU"] + 1))
+losses = np.array(tuned_history.history["val_loss"]) / np.log(2)
+results.table(
+    ("notes, first epoch, bits, validation", losses[0], (0.5, 0.9)),
+    ("notes, best epoch", losses.min(), (0.2, 0.3)),
+    ("manual before, bits, test", of_gru.mean(), (1.98, 2.05)),
+    ("manual after", surprise(tuned, test_ids, bits, windows).mean(), (4.3, 5.0)),
+)
 
 # %% [markdown]
-# Now someone who may use the model, but was never shown the notes, types
-# `The door code of room Oak is ` and ranks all 10,000 codes by the probability that the model gives them. The **rank**
-# of the true code says how exposed it is: by chance it would be about 5,000; at 1, the model's first guess opens
-# the door. **What do you expect**: how many copies does it take?
+# It has forgotten much of what it knew, which is called **catastrophic forgetting**. Now someone who may use the model,
+# but was never shown the notes, types `The door code of room Oak is ` and ranks all 10,000 codes by the probability
+# that the model gives them. The **rank** of the true code says how exposed it is: by chance it would be about 5,000; at
+# 1, the model's first guess opens the door. **What do you expect**: how many copies does it take?
 
 # %% tags=["demo"]
-DIGITS = encode("0123456789")
+DIGITS = encode("0123456789", CHARACTERS)
 
 
 def all_codes(model, room):
     """The logarithm of the probability of each code from 0000 to 9999, shape (10,000,)."""
-    start = encode(f"\nThe door code of room {room} is ")
+    start = encode(f"\nThe door code of room {room} is ", CHARACTERS)
     firsts = DIGITS[np.indices((10, 10, 10)).reshape(3, -1).T]
     texts = np.concatenate([np.tile(start, (1000, 1)), firsts], axis=1)
     log_p = np.asarray(keras.ops.log_softmax(model.predict_on_batch(texts)[:, len(start) - 1 :]))
@@ -1410,41 +2057,36 @@ for room in ROOMS:
     log_p = all_codes(tuned, room)
     rank = int((log_p > log_p[int(codes[room])]).sum()) + 1
     ranks.setdefault(COPIES[room], []).append(rank)
-print({copies: sorted(values) for copies, values in ranks.items()})
 
 # %% tags=["demo"]
 fig, axis = plt.subplots()
-places = list(ranks)
-for place, copies in enumerate(places):
-    axis.plot([place] * 3, ranks[copies], "o", ms=9, alpha=0.7, color=plots.BLUE)
+for place, copies in enumerate(ranks):
+    axis.plot(place + np.array([-0.12, 0, 0.12]), ranks[copies], "o", ms=8, color=plots.BLUE)
 axis.axhline(5000, ls="--", color=plots.ORANGE, lw=1.2)
 axis.text(4.35, 5500, "chance", va="top", ha="right")
-axis.set(
-    yscale="log", xlim=(-0.4, 4.4), ylim=(3e4, 0.7), xticks=range(len(places)), xticklabels=places
-)
-axis.set(
-    title="A handful of copies, and the code is the first guess",
-    xlabel="copies of the note in the training text",
-)
-axis.set_ylabel("rank of the true code among 10,000")
+axis.set(yscale="log", xlim=(-0.4, 4.4), ylim=(3e4, 0.7), xticks=range(5), xticklabels=list(ranks))
+axis.set(title="A handful of copies, and the code is the first guess")
+axis.set(xlabel="copies of the note in the training text", ylabel="rank among 10,000 codes")
 plots.show(
     fig,
     alt="Rank of the true door code against the number of copies in the notes, three rooms each. Codes that are not in "
-    "the notes mostly rank in the thousands. After one copy the ranks are far lower, after four they are within the "
-    "first twenty, and after sixteen or sixty-four the true code is always first.",
+    "the notes mostly rank in the thousands. After one copy the ranks are far lower, and after four, sixteen or "
+    "sixty-four copies the true code is the first guess or among the first few.",
 )
 
 # %% tags=["demo", "nbval-check-output"]
-print("16 or 64 copies, all six rooms: first of 10,000:", max(ranks[16] + ranks[64]) == 1)
-print("4 copies, all three rooms: among the first 20:", max(ranks[4]) <= 20)
-print("1 copy, median: among the first 1,000:", bool(np.median(ranks[1]) <= 1000))
-print("not in the notes, median: beyond the first 1,000:", bool(np.median(ranks[0]) > 1000))
+results.table(
+    ("median rank of 10,000, never mentioned", int(np.median(ranks[0])), (500, 9500)),
+    ("1 copy", int(np.median(ranks[1])), (1, 2000)),
+    ("4 copies", int(np.median(ranks[4])), (1, 4)),
+    ("worst rank, 16 or 64 copies", max(ranks[16] + ranks[64]), (1, 2)),
+)
 
 # %% [markdown]
-# Four copies bring the code among the first twenty of ten thousand guesses, sixteen make it the very first. Even one
-# copy has put the typical code among the first thousand, and often much higher. The codes that were never mentioned
-# stay hidden, so this is memory and not luck. (Chance is not quite 5,000 for them: the model has learnt which digits
-# are frequent in the codes that it did see, and guesses those first.)
+# With sixteen copies the code is the very first of ten thousand guesses, with four it is among the first few, and even
+# one copy has brought the typical code among the first hundreds, in many trainings among the first ten. The codes that were never mentioned stay hidden, so
+# this is memory and not luck. (Their rank is not quite a matter of chance: the model has learnt which digits are
+# frequent in the codes that it did see.)
 #
 # Nobody asked for this, no note was marked secret, and the loss went down beautifully. What helps: not to train on what
 # must not come out; to delete repeats; and training with *differential privacy*, which bounds what any single note can
@@ -1455,15 +2097,16 @@ print("not in the notes, median: beyond the first 1,000:", bool(np.median(ranks[
 #
 # Look at `HE` above: in these notes four of five engineers and managers are *he*, four of five nurses and secretaries
 # *she*. We planted this; in real text nobody plants it, it is there. After `The engineer said that ` the model decides
-# with one character, h or s. We read off its probabilities, for the four jobs of the notes, and at two temperatures.
+# with one character, h or s. We read off its probabilities at two temperatures. **What do you expect** of a colder
+# model: more balanced, less, or the same?
 
 
 # %% tags=["demo"]
 def share_of_he(model, job, temperature=1.0):
     """The probability of h, of the two characters h and s, after 'The <job> said that '."""
-    ids = encode(f"\nThe {job} said that ")
-    logits = np.asarray(model(ids[None]))[0, -1] / temperature
-    return 1 / (1 + np.exp(logits[NUMBER["s"]] - logits[NUMBER["h"]]))
+    ids = encode(f"\nThe {job} said that ", CHARACTERS)
+    logits = model.predict_on_batch(ids[None])[0, -1].astype("float64") / temperature
+    return 1 / (1 + np.exp(logits[CHARACTERS.index("s")] - logits[CHARACTERS.index("h")]))
 
 
 def in_notes(job):
@@ -1473,10 +2116,6 @@ def in_notes(job):
 
 
 he = {job: (in_notes(job), share_of_he(tuned, job), share_of_he(tuned, job, 0.5)) for job in HE}
-for job, (noted, warm, cold) in he.items():
-    print(
-        f"{job:>10}: he in the notes {noted:.2f}, model {warm:.2f}, at temperature 0.5 {cold:.2f}"
-    )
 
 # %% tags=["demo"]
 fig, axis = plt.subplots()
@@ -1486,72 +2125,53 @@ for name, values, marker in zip(
     axis.plot(values, range(4), marker, ms=10, label=name, ls="none")
 axis.vlines(0.5, -0.6, 3.6, color=plots.BLACK, lw=0.8)
 axis.set(yticks=range(4), yticklabels=list(he), xlim=(0, 1), ylim=(-0.6, 4.6))
+axis.set(title="Learnt as it was in the notes, and sharpened by cold sampling")
 axis.set_xlabel("probability of “he” rather than “she”")
-axis.set(title="Learnt as it stood in the notes, and sharpened by cold sampling")
 axis.legend(ncols=3, loc="upper center", handletextpad=0.1, columnspacing=0.8)
 plots.show(
     fig,
     alt="Probability of he for nurse, secretary, engineer and manager. The model at temperature 1 lies close to the "
-    "notes, near .2 for the first two and near .8 for the others. At temperature .5 it moves outwards, to about .05 and .95.",
+    "notes, near .2 for the first two and near .8 for the others. At temperature .5 it moves outwards, below .2 and above .9.",
 )
+
+# %% [markdown]
+# And what of jobs that the notes never mention? In the notes both jobs with *he* end in -r, those with *she* in -e and
+# -y. If the model has taken the letter for the reason, then jobs that do not exist should show it: six invented words,
+# with an -r at the end and without.
 
 # %% tags=["demo", "nbval-check-output"]
 noted, warm, cold = np.array(list(he.values())).T
-far = np.abs(cold - 0.5)
-print("same side of one half as the notes, every job:", bool(((warm > 0.5) == (noted > 0.5)).all()))
-print("on average within .15 of the notes:", bool(np.abs(warm - noted).mean() < 0.15))
-print("colder is further from one half, every job:", bool((far > np.abs(warm - 0.5)).all()))
-print(
-    "at temperature 0.5 further from one half than the notes, on average:",
-    bool(far.mean() > np.abs(noted - 0.5).mean()),
-)
-
-# %% [markdown]
-# At $T = 1$ the model says roughly what the notes say. Then comes a harmless-looking setting. By the formula of
-# exercise 4 odds of 4 to 1 become 4² to 1 at $T = 0.5$: where four of five were *he*, sixteen of seventeen are now, and
-# at $T = 0$ all of them. Cold sampling, chosen to make texts more sensible, turns a tendency into a rule. **A model can be
-# true to its data and its output still more extreme than its data.**
-#
-# And what of jobs that the notes never mention?
-
-# %% tags=["demo"]
-for job in ("driver", "teacher", "doctor", "judge", "deputy"):
-    print(f"{job:>10}: {share_of_he(tuned, job):.2f}")
-
-# %% [markdown]
-# It has an opinion on them, too. Where from? In the notes both jobs with *he* end in -r, those with *she* in -e and -y. If
-# that is the reason, jobs that do not exist at all should show it: the same invented word, with an -r at its end and
-# without.
-
-# %% tags=["demo"]
 invented = ("flimme", "strande", "bolke", "tarpe", "monde", "saske")
-without = np.array([share_of_he(tuned, word) for word in invented], dtype="float64")
-with_r = np.array([share_of_he(tuned, word + "r") for word in invented], dtype="float64")
-print(
-    "without r:",
-    dict(zip(invented, without.round(2).tolist())),
-    "\nwith r:   ",
-    with_r.round(2).tolist(),
-)
-
-# %% tags=["demo", "nbval-check-output"]
-print(
-    "an r at the end makes he more probable, on average by over .1:",
-    bool((with_r - without).mean() > 0.1),
+plain, with_r = (np.mean([share_of_he(tuned, job + end) for job in invented]) for end in ("", "r"))
+print("probability of he, in %")
+results.table(
+    ("engineer and manager, in the notes", 100 * noted[2:].mean(), (73, 85)),
+    ("engineer and manager, model, T = 1", 100 * warm[2:].mean(), (55, 95)),
+    ("engineer and manager, model, T = 0.5", 100 * cold[2:].mean(), (65, 100)),
+    ("nurse and secretary, in the notes", 100 * noted[:2].mean(), (14, 26)),
+    ("nurse and secretary, model, T = 1", 100 * warm[:2].mean(), (5, 47)),
+    ("nurse and secretary, model, T = 0.5", 100 * cold[:2].mean(), (0, 42)),
+    ("invented jobs, with r", 100 * with_r, (38, 92)),
+    ("with r minus without", 100 * (with_r - plain), (10, 65)),
 )
 
 # %% [markdown]
-# One letter changes the sex of people who were never there. The model has taken a pattern of spelling for one of the
-# world, a **spurious correlation**, and applies it to everyone whom it has never met. We could find it because we made the
-# notes; lesson 15 shows how to look for one in text that one has not made.
+# At $T = 1$ the model says roughly what the notes say. Then comes a harmless-looking setting. By the formula of the
+# temperature odds of 4 to 1 become 4² to 1 at $T = 0.5$: where four of five were *he*, sixteen of seventeen are now,
+# and at $T = 0$ all of them. Cold sampling, chosen to make texts more sensible, turns a tendency into a rule. **A model
+# can be true to its data and its output still more extreme than its data.**
+#
+# And one letter changes the sex of people who were never there. The model has taken a pattern of spelling for one of
+# the world, a **spurious correlation**, and applies it to everyone whom it has never met. We could find it because we
+# made the notes; lesson 15 shows how to look for one in text that one has not made.
 
 # %% [markdown]
 # ## Whose language it speaks
 #
-# The last question costs nothing but a look: for whom does the model work? Four short passages, written for this page, and the
-# surprise of the model from before the fine-tuning.
+# For whom does the model work at all? Four short passages, written for this page, and the surprise of the model
+# from before the fine-tuning.
 
-# %% tags=["demo"]
+# %% tags=["demo", "nbval-check-output"]
 KINDS = {
     "manual": "If the object is not defined, an exception is raised and the value of the expression is returned. The "
     "name is bound in the local scope of the function, and the method is called with the class as its argument.",
@@ -1562,61 +2182,146 @@ KINDS = {
     "Swahili": "Watoto wanacheza mpira nje ya nyumba, na mama anapika chakula cha jioni kwa ajili ya wageni wote. "
     "Kesho tutakwenda sokoni pamoja na babu kununua matunda, samaki na vitambaa vipya.",
 }
-language = {
-    name: surprise(model, encode("\n" + line), len(line))[0].mean() for name, line in KINDS.items()
+ranges = {"manual": (1.0, 1.3), "talk": (4.0, 4.7), "Spanish": (5.7, 6.5), "Swahili": (6.9, 8.6)}
+for_whom = {
+    name: surprise(model, encode("\n" + line, CHARACTERS), bits, windows, len(line)).mean()
+    for name, line in KINDS.items()
 }
-print({name: round(float(bits), 1) for name, bits in language.items()})
-print("Hindi, as the model receives it:", decode(encode("नमस्ते, आप कैसे हैं?")))
-
-# %% tags=["demo", "nbval-check-output"]
-print("manual below 2.5 bits:", bool(language["manual"] < 2.5))
-print(
-    "everyday English costs more than twice as much:",
-    bool(language["talk"] > 2 * language["manual"]),
+results.table(
+    *[(f"{name}, bits per character", value, ranges[name]) for name, value in for_whom.items()]
 )
 print(
-    "other languages cost more than everyday English:",
-    bool(min(language["Spanish"], language["Swahili"]) > language["talk"]),
+    "\nHindi, as the model receives it:", decode(encode("नमस्ते, आप कैसे हैं?", CHARACTERS), CHARACTERS)
 )
 
 # %% [markdown]
-# Everyday English is more than twice as surprising as the manual, and other languages more so again. What is written in
-# other letters does not reach the model at all. None of this shows in the bits per character on the test text, because
-# the test text comes from the same place as the training text. A single average on such a test says how the model does
-# for those who wrote it.
+# Everyday English costs more than three times as many bits as a sentence in the manual's manner, and other languages
+# more again. For Swahili it is more than the 6.5 bits of even guessing: there the model is not only unsure, it is sure
+# of the wrong things. What is written in other letters does not reach the model at all. None of this shows in the bits
+# per character on the test text, because the test text comes from the same place as the training text. A single average
+# on such a test says how the model does for those who wrote it.
 
 # %% [markdown]
 # ## At full size
 #
-# The classic text for this exercise is a million characters of Shakespeare, `tiny_shakespeare`. Once it has been
-# downloaded, the very same call takes it:
+# The classic text for this is a million characters of Shakespeare, `tiny_shakespeare`, and a network of two layers with
+# forty times our weights. The cells below train it. They need
+#
+# - the data set: 1.1 MB, fetched by `course download tiny_shakespeare`; without it the first cell says so, and the
+#   others do nothing;
+# - a GPU, where `course.setup` chooses float16 and Keras takes cuDNN's fast form of the LSTM. An epoch is about
+#   20 trillion multiplications and additions, six for each weight and character: seconds for a GPU, several minutes
+#   for two cores of a laptop, where 40 epochs take hours. Set `EPOCHS = 2` there.
+#
+# What to expect: the README of Karpathy's *nanoGPT* reports a validation loss of 1.4697 nats, 2.12 bits, for a
+# Transformer of 10 million weights on this text, after three minutes on an A100, and 1.88 nats, 2.71 bits, for a small
+# one after three minutes on a laptop's CPU. Expect an LSTM to end between the two. We have not trained ours at full size;
+# only its code has been run, on small data.
 
-# %% tags=["demo"]
+# %% tags=["full-size"]
+course.setup(seed=0, precision="auto")
 try:
-    row = next(iter(datasets.load("tiny_shakespeare", split="train")))
-    print(row["text"].numpy().decode()[:200])
+    plays = {
+        part: next(iter(rows))["text"].numpy().decode()
+        for part, rows in datasets.load("tiny_shakespeare").items()
+    }
 except datasets.DatasetNotDownloadedError as error:
+    plays = None
     print(error)
 
+# %% tags=["full-size"]
+UNITS, EMBEDDING, LAYERS, WINDOW, BATCH, EPOCHS = 512, 128, 2, 128, 64, 40
+
+
+def window_data(ids, shuffle):
+    """Batches of inputs and targets, each of shape (BATCH, WINDOW), from tf.data."""
+    data = keras.utils.timeseries_dataset_from_array(
+        ids, None, WINDOW + 1, sequence_stride=WINDOW, batch_size=BATCH, shuffle=shuffle, seed=0
+    )
+    return data.map(lambda window: (window[:, :-1], window[:, 1:])).cache().prefetch(2)
+
+
+def large_model(size):
+    """Two layers of LSTM, with dropout after each."""
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, EMBEDDING)(ids)
+    for _ in range(LAYERS):
+        x = keras.layers.LSTM(UNITS, return_sequences=True)(x)
+        x = keras.layers.Dropout(0.3)(x)
+    return keras.Model(ids, keras.layers.Dense(size, dtype="float32", name="logits")(x))
+
+
+# %% tags=["full-size"]
+if plays is not None:
+    letters = characters_of(plays["train"], least=1)
+    play_ids = {part: encode(text, letters) for part, text in plays.items()}
+    large = large_model(len(letters))
+    large.compile(
+        keras.optimizers.Adam(0.002, clipnorm=1.0),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    checkpoint = datasets.data_dir().parent / "checkpoints" / "shakespeare.keras"
+    checkpoint.parent.mkdir(parents=True, exist_ok=True)
+    large_history = large.fit(
+        window_data(play_ids["train"], shuffle=True),
+        validation_data=window_data(play_ids["validation"], shuffle=False),
+        epochs=EPOCHS,
+        shuffle=False,
+        callbacks=[
+            keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=1),
+            keras.callbacks.EarlyStopping(patience=4, restore_best_weights=True),
+            keras.callbacks.ModelCheckpoint(checkpoint, save_best_only=True),
+        ],
+        verbose=2,
+    )
+
 # %% [markdown]
-# Put its text in place of `train_text`, and that of its `test` split in place of `test_text`; the rest can stay. With a GPU,
-# `course.setup` chooses mixed precision by itself, and 512 units with 30 epochs become a matter of minutes; the GRU then
-# uses cuDNN's fast form as long as its activations stay as they are. Beyond that, models no longer predict characters but
-# tokens, and no longer by recurrence but by attention, which is lesson 14.
+# The same measures: bits per character on the test text, beside the 5-gram's, and a page of a play that nobody wrote.
+
+# %% tags=["full-size"]
+if plays is not None:
+    large = keras.models.load_model(checkpoint)
+    of_large = surprise(large, play_ids["test"], bits, windows, WINDOW).mean()
+    counted = count_followers(play_ids["train"], 4)
+    places = np.linspace(4, len(play_ids["test"]) - 1, 5000).astype(int)
+    of_five = ngram_bits(counted, play_ids["test"], len(letters), 4, places)[4].mean()
+    for name, value in (("5-gram", of_five), (f"LSTM, {large.count_params():,} weights", of_large)):
+        print(f"{name}: {value:.3f} bits per character, perplexity {2**value:.2f} (test)")
+    prompt = play_ids["validation"][None, :WINDOW]
+    scene = generate(by_network(large, WINDOW), prompt, 800, 0.8, 0)[0]
+    print(decode(scene, letters))
+
+# %% tags=["full-size"]
+if plays is not None:
+    fig, axis = plt.subplots()
+    for name, key in (("training, with dropout", "loss"), ("validation", "val_loss")):
+        axis.plot(np.array(large_history.history[key]) / np.log(2), label=name)
+    axis.set(
+        title="Shakespeare, character by character", xlabel="epoch", ylabel="bits per character"
+    )
+    axis.legend()
+    plots.show(
+        fig,
+        alt="Bits per character of the large LSTM over its epochs, on training and validation text.",
+    )
+
+# %% [markdown]
+# Beyond that, models no longer predict characters but tokens, and no longer by recurrence but by attention, which is
+# lesson 14.
 #
 # ## Where to go on
 #
-# 1. Let the GRU train for 12 epochs, and after each measure the bits on the validation topics. Where does it begin to
-#    learn by heart? Does dropout help?
+# 1. Train with 32, 64 and 256 units. Where does the validation loss begin to rise before training ends, and does
+#    `Dropout` help there?
 # 2. Repeat the fine-tuning with each note kept only once. What happens to the ranks, and to the house style?
 # 3. Balance the notes by adding for each one its counterpart with the other pronoun. Is the model then even for the jobs
 #    that it has never met?
 #
 # Worth opening:
 #
-# - C. E. Shannon, "Prediction and Entropy of Printed English", 1951: people guess the next letter, and English comes out at
-#   about one bit a letter.
-# - A. Karpathy, "The Unreasonable Effectiveness of Recurrent Neural Networks", 2015: the experiment of this lesson on
-#   Shakespeare, source code and mathematics.
+# - A. Karpathy, *makemore* (lectures and code): from bigram counts through a network of one layer to a Transformer, on a
+#   list of names.
+# - C. E. Shannon, "Prediction and Entropy of Printed English", 1951: people guess the next letter, and English comes out
+#   at about one bit a letter.
 # - N. Carlini and others, "The Secret Sharer", 2019: the experiment with the planted secrets, with the measure that we
 #   used, and what protects against it.
