@@ -30,8 +30,8 @@
 # %% [markdown]
 # # Language models
 #
-# How does one guess the next letter of a sentence that nobody has finished yet? And what becomes of a machine that is
-# good at guessing when it may take its guess for true, and guess again?
+# How does one guess the next letter of a sentence that nobody has finished yet? And what does a machine that is good at
+# it write, if it takes its guess for true and guesses again?
 #
 # > If the value of this expression is not an instance of the same returns in the statement with a dictionary if the
 # > method dictionary have a class object width the same numbers the statement, and itself.
@@ -71,7 +71,7 @@ PARTS = {
 
 
 def glue(part, repeats=False):
-    """The text of a part, by default without the paragraphs that already stood further up."""
+    """The text of a part, by default without the paragraphs that occurred before."""
     return "\n\n".join(text for text, repeated in PARTS[part] if repeats or not repeated) + "\n"
 
 
@@ -114,8 +114,7 @@ plots.show(
 # that in mind: **a language model is trained to be likely, not to be right.**
 #
 # Today such models, far larger, translate, summarise, sort the tickets of a help desk, read contracts for lawyers and
-# papers for researchers, and adapt lessons to what a pupil writes. All of these begin with what you build here; later
-# lessons add what is missing: translation (12), attention and the Transformer (14), classification of texts (15).
+# papers for researchers, and adapt lessons to what a pupil writes. All of these begin with what you build here.
 
 # %% [markdown]
 # ## The text: a manual, and what is missing from it
@@ -364,6 +363,22 @@ def bits(targets, logits):
     return -np.take_along_axis(log_p, np.asarray(targets)[..., None], axis=-1)[..., 0] / np.log(2)
 
 
+# %% tags=["misconception"]
+# This is the entropy of the model's probabilities, its surprise on average if it were right: the targets are not used.
+def bits(targets, logits):
+    log_p = keras.ops.log_softmax(logits, axis=-1)
+    return -keras.ops.sum(keras.ops.exp(log_p) * log_p, axis=-1) / np.log(2)
+
+
+# %% tags=["misconception"]
+# The softmax runs over all places together, as SciPy's does without axis=-1; each place has its own probabilities.
+def bits(targets, logits):
+    from scipy.special import log_softmax
+
+    picked = np.take_along_axis(log_softmax(logits), np.asarray(targets)[..., None], axis=-1)
+    return -picked[..., 0] / np.log(2)
+
+
 # %% tags=["alternative"]
 # Log-softmax in keras.ops, and a one-hot code to pick the target.
 def bits(targets, logits):
@@ -419,8 +434,8 @@ results.table(
 # Now forget counting, and give the task to a network. Its input is the number of the current character, its output a
 # logit for each possible next one. The smallest network that can do this is a table of SIZE × SIZE numbers, its
 # weights: the character picks its row, and the row is the logits. Written as lesson 01 would, the character is a
-# **one-hot** vector, all 0 with a single 1, and the vector times the matrix of weights is the row at the 1. Keras has
-# the table as a layer of its own, `Embedding`, which skips the multiplication by zeros.
+# **one-hot** vector, all 0 with a single 1, and the vector times the matrix of weights is the row at the 1. In Keras
+# this table is the layer `Embedding`, which skips the multiplication by zeros.
 #
 # Trained with cross-entropy, where does gradient descent take such a table? For each row the loss is smallest where the
 # softmax of the row is the share with which each character follows: where the probabilities are those that we have just
@@ -547,7 +562,7 @@ def bigram_network(train, validation, size):
 
 
 # %% tags=["misconception"]
-# Keras' usual learning rate of 0.001 takes far more than these epochs to move a table's weights.
+# Keras's usual learning rate of 0.001 takes far more than these epochs to move a table's weights.
 def bigram_network(train, validation, size):
     ids = keras.Input((), dtype="int32")
     model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
@@ -598,6 +613,18 @@ def bigram_network(train, validation, size):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.03), loss)
     history = model.fit(*train, batch_size=2048, epochs=5, validation_split=0.1, verbose=0)
+    return model, history
+
+
+# %% tags=["misconception"]
+# The two arrays of the validation pairs are exchanged: the table is asked which character came before.
+def bigram_network(train, validation, size):
+    ids = keras.Input((), dtype="int32")
+    model = keras.Model(ids, keras.layers.Embedding(size, size)(ids))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.03), loss)
+    x, y = validation
+    history = model.fit(*train, batch_size=2048, epochs=5, validation_data=(y, x), verbose=0)
     return model, history
 
 
@@ -660,9 +687,9 @@ right.plot(bigram[LETTERS].ravel(), learnt[LETTERS].ravel(), ".", ms=4, alpha=0.
 right.set(title="… one by one", xlabel="by counting", ylabel="by the network", aspect="equal")
 plots.show(
     fig,
-    alt="Left: the network's bits per character on the training text fall within two epochs to just above the dashed line, "
-    "which marks the counts on the same text; on the validation text, which is easier, they are level below it. Right: each probability of the network "
-    "against the counted one; all points lie on the diagonal.",
+    alt="Left: the network's bits per character on the training text fall within two epochs to just above the dashed "
+    "line, which marks the counts on the same text; on the validation text, which is easier, they are level below it. "
+    "Right: each probability of the network against the counted one; all points lie on the diagonal.",
 )
 
 # %% tags=["demo", "nbval-check-output"]
@@ -671,7 +698,7 @@ gap = np.abs(learnt - bigram)[LETTERS][:, LETTERS]
 results.table(
     ("bigram counts, bits per character", of_bigram, (3.6, 3.8)),
     ("network of one layer", of_table, (3.6, 3.8)),
-    ("largest gap between two probabilities of letters", gap.max(), (0.02, 0.12)),
+    ("largest gap between two probabilities of letters", gap.max(), (0.01, 0.13)),
     parameters=[SIZE**2, table.count_params(), None],
     seconds=[None, table_seconds, None],
 )
@@ -763,8 +790,8 @@ results.table(
 # %% [markdown]
 # ### A leak that would have fooled us
 #
-# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then more than a third of the test text
-# stands word for word in the training text. **What do you expect** of the same eight models, and of the choice among
+# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then about a third of the test text
+# would be in the training text, word for word. **What do you expect** of the same eight models, and of the choice among
 # them?
 
 # %% tags=["demo"]
@@ -773,6 +800,9 @@ leaky_train, leaky_test = (
 )
 everywhere = np.linspace(1000, len(leaky_test) - 1, 10_000).astype(int)
 leaky = ngram_bits(count_followers(leaky_train, 7), leaky_test, SIZE, 7, everywhere).mean(axis=1)
+trained_on = {text for text, _ in PARTS["train"]}
+lengths = [(len(text), text in trained_on) for text, _ in PARTS["test"]]
+leaked = 100 * sum(n for n, leak in lengths if leak) / sum(n for n, _ in lengths)
 
 fig, axis = plt.subplots()
 axis.plot(range(1, 9), leaky, "s--", color=plots.ORANGE, label="with the repeated paragraphs")
@@ -791,6 +821,7 @@ plots.show(
 
 # %% tags=["demo", "nbval-check-output"]
 results.table(
+    ("leaked, % of the test text", leaked, (32, 44)),
     ("unigram, bits per character, with the leak", leaky[0], (4.3, 4.8)),
     ("8-gram, with the leak", leaky[7], (1.6, 2.0)),
     ("best n, without the leak", int(clean.argmin()) + 1, (4, 5)),
@@ -974,6 +1005,14 @@ def windows(ids, length):
     return ids[start:-1].reshape(count, length), ids[start + 1 :].reshape(count, length)
 
 
+# %% tags=["misconception"]
+# A window is made wherever its inputs fit; its last target may then lie after the end of the text.
+def windows(ids, length):
+    starts = range(0, len(ids) - length + 1, length)
+    inputs = np.array([ids[start : start + length] for start in starts])
+    return inputs, np.array([ids[start + 1 : start + 1 + length] for start in starts])
+
+
 # %% tags=["alternative"]
 # Collects windows of one character more with a loop, and takes inputs and targets from them.
 def windows(ids, length):
@@ -1066,7 +1105,8 @@ def recurrent_units(model):
     found = []
     for layer in model.layers:
         if isinstance(layer, keras.layers.RNN):
-            found.append(getattr(layer, "units", getattr(layer.cell, "units", None)))
+            cells = getattr(layer.cell, "cells", [layer.cell])
+            found += [getattr(cell, "units", None) for cell in cells]
         elif hasattr(layer, "layers"):
             found += recurrent_units(layer)
     return found
@@ -1095,9 +1135,12 @@ assert np.isclose(reached, min(noted), atol=2e-3), (
     "the loss computed from logits, and does the model have the weights of its best epoch?"
 )
 
-# %% grade_id="is_causal" points=1
+# %% grade_id="units_and_causal" points=1
 short = random_windows(train_ids, 64)
 small, _ = train_language_model(short, short, SIZE, 24, 1)
+assert 24 in recurrent_units(small), (
+    f"24 units were asked for, and the model's recurrent layers have {recurrent_units(small)}"
+)
 text = np.array([encode("The value of the expression is returned.", CHARACTERS)])
 other = text.copy()
 other[0, 20:] = (other[0, 20:] + 5) % SIZE
@@ -1106,11 +1149,16 @@ assert np.allclose(one[0, :20], two[0, :20], atol=1e-4), (
     "logits at the first 20 characters change when only later ones are changed: the model sees the future"
 )
 
-# %% grade_id="reads_and_layers" points=1
-# The instructor looks at whether the model remembers, at its layers, and at texts of other lengths.
+# %% grade_id="remembers" points=1
+# The instructor looks at whether the model remembers, at texts of other lengths, and at when training ends.
 ### BEGIN HIDDEN TESTS
 short = random_windows(train_ids, 64)
-small, _ = train_language_model(short, short, SIZE, 24, 1)
+small, history = train_language_model(short, short, SIZE, 24, 12)
+noted = np.array(history.history["val_loss"])
+assert len(noted) == 12 or len(noted) - 1 - noted.argmin() == 2, (
+    f"of 12 epochs the last was epoch {len(noted)}, and the validation loss was still falling, though slowly: "
+    f"{noted[-3:].round(3).tolist()}"
+)
 text = np.array([encode("The value of the expression is returned.", CHARACTERS)])
 other = text.copy()
 other[0, 0] = (other[0, 0] + 5) % SIZE
@@ -1118,12 +1166,11 @@ one, two = small.predict(text, verbose=0), small.predict(other, verbose=0)
 assert np.abs(one[0, 1:6] - two[0, 1:6]).max() > 1e-5, (
     "logits at places 2 to 6 stay the same when the first character is changed: nothing is remembered"
 )
-assert 24 in recurrent_units(small), (
-    f"24 units were asked for, and the model's recurrent layers have {recurrent_units(small)}"
-)
 for time_steps in (1, 7, 90):
     shape = small.predict(np.ones((2, time_steps), "int32"), verbose=0).shape
-    assert shape == (2, time_steps, SIZE), f"two texts of {time_steps} characters give {shape}"
+    assert shape == (2, time_steps, SIZE), (
+        f"two texts of {time_steps} characters should give logits of shape {(2, time_steps, SIZE)}, and give {shape}"
+    )
 ### END HIDDEN TESTS
 
 # %% grade_id="stops_early" points=2
@@ -1142,11 +1189,11 @@ now = float(keras.ops.mean(losses))
 assert np.isclose(now, noted.min(), atol=1e-3), (
     f"the model should have the weights of its best epoch, with the validation loss {noted.min():.4f}, and has {now:.4f}"
 )
-### BEGIN HIDDEN TESTS
 since = len(noted) - 1 - noted.argmin()
 assert since == 2, (
     f"training should end when two epochs brought no improvement; it ended {since} epochs after the best one"
 )
+### BEGIN HIDDEN TESTS
 assert all(map(np.array_equal, given, (*noise[0], *noise[1]))), "the caller's arrays were changed"
 ### END HIDDEN TESTS
 
@@ -1265,6 +1312,55 @@ def train_language_model(train, validation, size, units, epochs):
     ids = keras.Input((None,), dtype="int32")
     x = keras.layers.Embedding(size, 64)(ids)
     x = keras.layers.GRU(128, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# With min_delta a small improvement counts as none: training ends while the validation loss is still falling.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, min_delta=0.1, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["misconception"]
+# A convolution over both neighbours follows the GRU, and brings in the character that is asked for.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.GRU(units, return_sequences=True)(x)
+    x = keras.layers.Conv1D(units, 3, padding="same", activation="relu")(x)
+    model = keras.Model(ids, keras.layers.Dense(size)(x))
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
+    stop = keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)
+    history = model.fit(
+        *train, epochs=epochs, validation_data=validation, callbacks=[stop], verbose=0
+    )
+    return model, history
+
+
+# %% tags=["alternative"]
+# A GRU cell in a list of cells, as RNN takes them.
+def train_language_model(train, validation, size, units, epochs):
+    ids = keras.Input((None,), dtype="int32")
+    x = keras.layers.Embedding(size, 64)(ids)
+    x = keras.layers.RNN([keras.layers.GRUCell(units)], return_sequences=True)(x)
     model = keras.Model(ids, keras.layers.Dense(size)(x))
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01, clipnorm=1.0), loss)
@@ -1398,7 +1494,7 @@ results.table(
 # A network that knows nothing gives all characters about the same probability, $\ln 92 = 4.5$ nats or 6.5 bits. After one
 # epoch most of the way is done.
 #
-# Be honest about the size of this victory. The GRU wins by about a tenth of a bit, after half a minute of training
+# Be honest about the size of this victory. The GRU wins by less than a tenth of a bit, after half a minute of training
 # against seconds of counting. On small texts good counting is hard to beat, and it is the baseline that many a report
 # leaves out. But the GRU does it with no more numbers (for the 5-gram the column gives the pairs of a context and a next
 # character that the dictionary holds), and where counting has hit its wall it can still be given more units, longer
@@ -1409,14 +1505,15 @@ results.table(
 #
 # Each window begins with an empty state, as if the text started there. So we can watch the network remember: at the
 # first place of a window it knows one character, at the second two, and so on. Averaged over 4,000 test windows, each
-# place has its own bits. **What do you expect**: how many characters does it take to draw level with the 5-gram, which
-# knows four?
+# place has its own bits. The n-grams give the probabilities of the character after half a window. **What do you
+# expect**: how many characters does it take to draw level with the 5-gram, which knows four?
 
 # %% tags=["demo"]
 starts = np.random.default_rng(0).choice(len(test_ids) - LENGTH, 4000, replace=False)
 cut = np.stack([test_ids[start : start + LENGTH + 1] for start in starts])
 logits = model.predict(cut[:, :-1], batch_size=256, verbose=0)
 by_place = np.asarray(bits(cut[:, 1:], logits)).mean(axis=0)
+by_n = ngram_bits(followers, test_ids, SIZE, 4, starts + LENGTH // 2).mean(axis=1)
 
 fig, axis = plt.subplots()
 for n, name, align in (
@@ -1425,8 +1522,8 @@ for n, name, align in (
     (4, "4-gram", "bottom"),
     (5, "5-gram", "top"),
 ):
-    axis.hlines(clean[n - 1], 0, LENGTH, color=plots.ORANGE, lw=1.2, ls="--")
-    axis.text(LENGTH + 0.5, clean[n - 1], name, va=align)
+    axis.hlines(by_n[n - 1], 0, LENGTH, color=plots.ORANGE, lw=1.2, ls="--")
+    axis.text(LENGTH + 0.5, by_n[n - 1], name, va=align)
 axis.plot(range(1, LENGTH + 1), by_place, "o-", ms=4)
 axis.set(title="The network makes use of contexts that counting cannot", xlim=(0, LENGTH + 6))
 axis.set(xlabel="characters of the window read so far", ylabel="bits per character (test)")
@@ -1440,23 +1537,23 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 results.table(
     ("GRU after 1 character, bits", by_place[0], (3.7, 4.0)),
-    ("after 2", by_place[1], (3.0, 3.3)),
-    ("after 4", by_place[3], (2.2, 2.4)),
+    ("after 2", by_place[1], (2.9, 3.4)),
+    ("after 4", by_place[3], (2.2, 2.5)),
     ("after 8 to 12", by_place[7:12].mean(), (1.9, 2.1)),
     ("after 21 to 40", by_place[20:].mean(), (1.9, 2.1)),
 )
 
 # %% [markdown]
-# With one character it knows about what a bigram knows. With the same four characters the 5-gram is the better guesser;
-# the network draws level with the fifth to the eighth, with which counting could do nothing, and ends ahead. Then its curve is level:
-# what was twenty or thirty characters back, it has hardly learnt to use. More training and larger networks push this
-# further out; the architecture of lesson 14 pushes it to thousands.
+# With one character it knows about what a bigram knows. With the same four characters the 5-gram is the better guesser.
+# The network draws level a few characters later, by means of contexts with which counting could do nothing, and ends
+# ahead. Then its curve is level: what was twenty or thirty characters back, it has hardly learnt to use. More training
+# and larger networks push this further out, and the Transformers in today's large models look back over many thousands.
 
 # %% [markdown]
 # ## A model that sees the future
 #
 # A colleague reads that networks which run over the text in both directions understand it better, and wraps the GRU in
-# `Bidirectional`. It gets one epoch and a third of the units. **What do you expect?**
+# `Bidirectional`. It gets one epoch, and 48 units for each direction in place of 128. **What do you expect?**
 
 # %% tags=["demo"]
 keras.utils.set_random_seed(0)
@@ -1481,8 +1578,8 @@ results.table(
 # A fraction of the GRU's bits, after a single epoch. It is the most common way to fool oneself with sequences:
 # the backward half has already read the character that it is asked for, and hands it over. At the last place of a
 # window, where there is no future to look at, the miracle is gone. When a score is far too good, ask first what the
-# model can see. Where a whole text is given, to classify it or translate it, reading both ways is right (lessons 12 and
-# 15); where the next item is the question, a model must be causal, which is why exercise 4 asks for it.
+# model can see. Where a whole text is given, to classify it or translate it, reading both ways is right; where the next
+# item is the question, a model must be causal, which is why exercise 4 asks for it.
 
 # %% [markdown]
 # ## Where the surprise is
@@ -1610,7 +1707,7 @@ def nearly_even(texts):
     return np.tile([7.00, 7.05, 6.98], (len(texts), 1))
 
 
-# %% grade_id="generate_follows" points=2
+# %% grade_id="generate_follows" points=1
 got = np.asarray(generate(count_up, np.array([[7], [2]]), 4, 1.0, 0))
 assert got.shape == (2, 4), (
     f"two texts of four new characters: expected the shape (2, 4), without the prompt, got {got.shape}"
@@ -1623,15 +1720,28 @@ assert got == [[8, 1, 1, 8]], (
     f"a model that looks up the middle of the whole text should write 8 1 1 8 after 4 8 1; got {got}: it must be given "
     "everything from the beginning, at every step"
 )
+
+# %% grade_id="generate_draws" points=1
 draws = np.asarray(generate(unfair_coin, np.zeros((2000, 1), int), 2, 1.0, 5))
 # 4,000 draws of .8: outside .75 to .85 less than once in 10 ** 14 times.
 assert 0.75 < np.mean(draws == 1) < 0.85, (
     f"at temperature 1 the odds are 4 to 1, so 80 % should be 1; got {np.mean(draws == 1):.1%}"
 )
+# Two independent draws of .8 differ in 32 % of 2,000 texts: outside .26 to .38 once in 100 million times.
+parted = np.mean(draws[:, 0] != draws[:, 1])
+assert 0.26 < parted < 0.38, (
+    f"draws should be independent: the first two of a text should differ in 32 % of texts, and do in {parted:.1%}"
+)
+again = np.asarray(generate(unfair_coin, np.zeros((2000, 1), int), 2, 1.0, 5))
+assert np.array_equal(draws, again), "the same seed should give the same texts"
 cold = np.mean(np.asarray(generate(unfair_coin, np.zeros((2000, 1), int), 2, 0.5, 5)) == 1)
 # 4,000 draws of .941: outside .92 to .96 less than once in 10 million times.
 assert 0.92 < cold < 0.96, (
     f"at temperature .5 odds of 4 to 1 become 16 to 1, so 94.1 % should be 1; got {cold:.1%}"
+)
+got = np.asarray(generate(nearly_even, np.zeros((200, 1), int), 1, 0, 0)).ravel()
+assert np.all(got == 1), (
+    f"at temperature 0 the largest logit decides, here that of 1; got 0, 1 and 2 {np.bincount(got)} times in 200"
 )
 
 # %% grade_id="generate_temperature" points=2
@@ -1832,6 +1942,38 @@ def generate(next_logits, prompt, length, temperature, seed):
     return texts[:, np.shape(prompt)[1] :]
 
 
+# %% tags=["misconception"]
+# The temperature divides the noise as well as the logits: the largest sum is the same one at every temperature.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        if temperature > 0:
+            logits = (logits + rng.gumbel(size=logits.shape)) / temperature
+        texts = np.concatenate([texts, logits.argmax(axis=1)[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
+# %% tags=["misconception"]
+# Probabilities to the power of 1/T are right in theory; where it is cold, all of them become zero in a computer.
+def generate(next_logits, prompt, length, temperature, seed):
+    rng = np.random.default_rng(seed)
+    texts = np.array(prompt)
+    for _ in range(length):
+        logits = np.asarray(next_logits(texts), dtype="float64")
+        p = np.asarray(keras.ops.softmax(logits), dtype="float64")
+        if temperature == 0:
+            drawn = p.argmax(axis=1)
+        else:
+            with np.errstate(all="ignore"):
+                p = p ** (1 / temperature)
+                p = p / p.sum(axis=1, keepdims=True)
+            drawn = np.array([rng.choice(len(row), p=row) for row in p])
+        texts = np.concatenate([texts, drawn[:, None]], axis=1)
+    return texts[:, np.shape(prompt)[1] :]
+
+
 # %% tags=["alternative"]
 # Adds Gumbel noise to the scaled logits and takes the largest, which draws by the softmax without computing it.
 def generate(next_logits, prompt, length, temperature, seed):
@@ -1958,9 +2100,10 @@ results.table(
 )
 
 # %% [markdown]
-# The ranges overlap, so one run cannot rank them, and all are a few percent: these models recite hardly more than the
-# authors of the manual repeat themselves. Colder, the GRU keeps to the phrases that it knows best; at $T = 1$ and above
-# it makes too many small mistakes to copy at length. It also lacks the room: the 92,000 numbers that it consists of are
+# The ranges overlap, so one run cannot rank them: look at many. At $T = 0.7$ the GRU copied 4 % on average over 20
+# seeds, the 8-gram 5 %, and in three of four trainings each copied more than the 2.7 % that the authors of the manual
+# have in common with themselves. At $T = 1$ the GRU copied 1 %, because it makes too many small mistakes to recite at
+# length: colder, it keeps to the phrases that it knows best. It also lacks the room: the 92,000 numbers in it are
 # a third of the characters that it has read, so it *has* to summarise. The models in daily use have room to spare, and
 # what was often in their training text comes out word for word, which is a question of copyright as much as of privacy.
 # The next section shows that even our small network keeps what it meets often.
@@ -2017,8 +2160,8 @@ tuned_history = tuned.fit(
     epochs=12, verbose=0,
     callbacks=[keras.callbacks.EarlyStopping(patience=2, restore_best_weights=True)],
 )  # fmt: skip
-prompt = np.tile(encode(START[:-1] + "\n", CHARACTERS), (1, 1))
-print(decode(generate(by_network(tuned, LENGTH), prompt, 260, 1.0, 0)[0], CHARACTERS))
+prompt = encode("\nThe ", CHARACTERS)[None]
+print("The " + decode(generate(by_network(tuned, LENGTH), prompt, 260, 1.0, 0)[0], CHARACTERS))
 
 # %% [markdown]
 # It has the house style. What has become of the manual?
@@ -2077,16 +2220,16 @@ plots.show(
 # %% tags=["demo", "nbval-check-output"]
 results.table(
     ("median rank of 10,000, never mentioned", int(np.median(ranks[0])), (500, 9500)),
-    ("1 copy", int(np.median(ranks[1])), (1, 2000)),
+    ("1 copy", int(np.median(ranks[1])), (1, 3000)),
     ("4 copies", int(np.median(ranks[4])), (1, 4)),
     ("worst rank, 16 or 64 copies", max(ranks[16] + ranks[64]), (1, 2)),
 )
 
 # %% [markdown]
-# With sixteen copies the code is the very first of ten thousand guesses, with four it is among the first few, and even
-# one copy has brought the typical code among the first hundreds, in many trainings among the first ten. The codes that were never mentioned stay hidden, so
-# this is memory and not luck. (Their rank is not quite a matter of chance: the model has learnt which digits are
-# frequent in the codes that it did see.)
+# With sixteen copies the code is the very first of ten thousand guesses, with four it is among the first few. Even one
+# copy brought the median code among the first 500 in 18 of 20 trainings, and among the first ten in half of them. The
+# codes that were never mentioned stay hidden, so this is memory and not luck. (Their rank is not quite a matter of
+# chance: the model has learnt which digits are frequent in the codes that it did see.)
 #
 # Nobody asked for this, no note was marked secret, and the loss went down beautifully. What helps: not to train on what
 # must not come out; to delete repeats; and training with *differential privacy*, which bounds what any single note can
@@ -2131,7 +2274,8 @@ axis.legend(ncols=3, loc="upper center", handletextpad=0.1, columnspacing=0.8)
 plots.show(
     fig,
     alt="Probability of he for nurse, secretary, engineer and manager. The model at temperature 1 lies close to the "
-    "notes, near .2 for the first two and near .8 for the others. At temperature .5 it moves outwards, below .2 and above .9.",
+    "notes, at .2 to .3 for the first two and at .8 for the others. At temperature .5 it moves outwards, below .2 and "
+    "above .9.",
 )
 
 # %% [markdown]
@@ -2146,13 +2290,14 @@ plain, with_r = (np.mean([share_of_he(tuned, job + end) for job in invented]) fo
 print("probability of he, in %")
 results.table(
     ("engineer and manager, in the notes", 100 * noted[2:].mean(), (73, 85)),
-    ("engineer and manager, model, T = 1", 100 * warm[2:].mean(), (55, 95)),
-    ("engineer and manager, model, T = 0.5", 100 * cold[2:].mean(), (65, 100)),
+    ("engineer and manager, model, T = 1", 100 * warm[2:].mean(), (52, 98)),
+    ("engineer and manager, model, T = 0.5", 100 * cold[2:].mean(), (62, 100)),
     ("nurse and secretary, in the notes", 100 * noted[:2].mean(), (14, 26)),
-    ("nurse and secretary, model, T = 1", 100 * warm[:2].mean(), (5, 47)),
-    ("nurse and secretary, model, T = 0.5", 100 * cold[:2].mean(), (0, 42)),
-    ("invented jobs, with r", 100 * with_r, (38, 92)),
-    ("with r minus without", 100 * (with_r - plain), (10, 65)),
+    ("nurse and secretary, model, T = 1", 100 * warm[:2].mean(), (0, 52)),
+    ("nurse and secretary, model, T = 0.5", 100 * cold[:2].mean(), (0, 48)),
+    ("invented jobs, without r", 100 * plain, (6, 75)),
+    ("invented jobs, with r", 100 * with_r, (33, 98)),
+    ("with r minus without", 100 * (with_r - plain), (5, 70)),
 )
 
 # %% [markdown]
@@ -2161,9 +2306,10 @@ results.table(
 # and at $T = 0$ all of them. Cold sampling, chosen to make texts more sensible, turns a tendency into a rule. **A model
 # can be true to its data and its output still more extreme than its data.**
 #
-# And one letter changes the sex of people who were never there. The model has taken a pattern of spelling for one of
-# the world, a **spurious correlation**, and applies it to everyone whom it has never met. We could find it because we
-# made the notes; lesson 15 shows how to look for one in text that one has not made.
+# And one letter at the end of a word that means nothing makes *he* more probable, in each of 20 trainings, by 15 to 59
+# percentage points. The model has taken a pattern of spelling for one of the world, a **spurious correlation**, and
+# applies it to everyone whom it has never met. We knew where to look because we made the notes. In text that others
+# wrote one has to try many such pairs, which differ in one thing alone.
 
 # %% [markdown]
 # ## Whose language it speaks
@@ -2178,7 +2324,7 @@ KINDS = {
     "talk": "Hey mum, could you pick me up after football, and bring my jacket? Grandpa says hi, we had cake. Then it "
     "rained so hard that Ben lost both boots, and we laughed all the way home. Love you, see you tonight.",
     "Spanish": "Los vecinos cenan juntos cada domingo en el patio, y los chicos juegan hasta muy tarde. Hoy llueve "
-    "mucho, por eso comen dentro y cuentan cuentos de cuando eran jovenes y la calle era de tierra.",
+    "mucho, por eso comen dentro y cuentan cuentos de otros tiempos, cuando la calle era de tierra.",
     "Swahili": "Watoto wanacheza mpira nje ya nyumba, na mama anapika chakula cha jioni kwa ajili ya wageni wote. "
     "Kesho tutakwenda sokoni pamoja na babu kununua matunda, samaki na vitambaa vipya.",
 }
@@ -2306,8 +2452,8 @@ if plays is not None:
     )
 
 # %% [markdown]
-# Beyond that, models no longer predict characters but tokens, and no longer by recurrence but by attention, which is
-# lesson 14.
+# Beyond that, models predict tokens in place of characters, and in place of a state that is handed on they have
+# *attention*, by which each step looks at all earlier ones at once.
 #
 # ## Where to go on
 #
