@@ -157,15 +157,17 @@ Click a lesson's title to open it, run its cells from top to bottom with Shift+E
 answers where it says `YOUR CODE HERE`. The tests below each exercise tell whether an answer has the
 right form.
 
-To see where you stand, open a terminal (File, New, Terminal) and ask for the lesson by its folder
-(save the lesson first):
+To see where you stand, run a cell with `%check`: it tells which exercises pass the tests that you
+have run, which do not yet, and why. Or save the lesson, open a terminal (File, New, Terminal) and
+have the whole lesson run again:
 
 ```
 course check lessons/{example}
 ```
 
-It lists each exercise with its state and the message of the check that fails. `course doctor` says
-whether the installation is in order."""
+It lists each exercise with its state and the message of the check that fails, and runs only what
+has changed since the last time; `--only NAME` runs one exercise, `--force` everything.
+`course doctor` says whether the installation is in order."""
 
 
 def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:

@@ -77,7 +77,7 @@ def test_package_needs_no_more_than_its_users_install(package, extras, missing):
 
 
 def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypatch, capsys):
-    def command() -> None:
+    def command(**options: str) -> None:
         raise ModuleNotFoundError("No module named 'jupytext'", name="jupytext")
 
     monkeypatch.setattr(autograder.cli, "app", command)
@@ -89,7 +89,7 @@ def test_a_package_that_is_not_installed_is_named_with_what_installs_it(monkeypa
 
 
 def test_a_module_of_our_own_that_is_missing_is_a_traceback(monkeypatch):
-    def command() -> None:
+    def command(**options: str) -> None:
         raise ModuleNotFoundError("No module named 'course.x'", name="course.x")
 
     monkeypatch.setattr(autograder.cli, "app", command)
