@@ -14,6 +14,8 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
+from autograder.errors import IsolationError
+
 # Where a sandbox may write. Not /tmp, which may hold the course itself.
 SCRATCH = "/scratch"
 
@@ -127,14 +129,33 @@ def environment(isolated: bool) -> dict[str, str]:
     }
 
 
+def _data_folder() -> Path:
+    """The data sets' folder, which is made where there is none.
+
+    Raises:
+        IsolationError: it cannot be made.
+    """
+    from course.datasets import data_dir
+
+    try:
+        data_dir().mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise IsolationError(
+            f"The folder for data sets, {data_dir()}, cannot be made ({error.strerror}): set the "
+            "environment variable COURSE_DATA_DIR to a folder that you may write to."
+        ) from None
+    return data_dir().resolve()
+
+
 def bubblewrap_command(writes_data: bool) -> list[str]:
     """The command that runs what follows it in a sandbox.
 
     Args:
         writes_data: whether the data sets' folder can be written to.
-    """
-    from course.datasets import data_dir
 
+    Raises:
+        IsolationError: there is no folder for data sets, and none can be made.
+    """
     command = [
         bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session",
         "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL", "--clearenv",
@@ -151,8 +172,7 @@ def bubblewrap_command(writes_data: bool) -> list[str]:
             # What a lesson goes on with where an exercise is not answered is no answer.
             hidden = str(place / stand_ins.relative_to(real))
             command += ["--tmpfs", hidden, "--remount-ro", hidden]
-    data_dir().mkdir(parents=True, exist_ok=True)
-    data = data_dir().resolve()
+    data = _data_folder()
     # A lesson's own cells run on the tests' side first, and prepare their data sets there.
     command += ["--bind" if writes_data else "--ro-bind", str(data), str(data)]
     for name, value in environment(isolated=True).items():

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from autograder.sandbox.isolation import isolation_problem
+from autograder.errors import IsolationError
+from autograder.sandbox.isolation import bubblewrap_command, isolation_problem
 from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, RIGHT
 
 pytestmark = pytest.mark.slow
@@ -69,3 +70,9 @@ def test_grading_and_checking_work_there(place):
     checked = json.loads(run("course", "check", str(path), "--no-notebook", "--json"))
     states = {exercise["name"]: exercise["state"] for exercise in checked["exercises"]}
     assert states == {"add": "not yet", "names": "right"}
+
+
+def test_data_that_cannot_be_kept_anywhere_is_said(monkeypatch):
+    monkeypatch.setenv("COURSE_DATA_DIR", "/proc/sets")
+    with pytest.raises(IsolationError, match=r"/proc/sets, cannot be made.*COURSE_DATA_DIR"):
+        bubblewrap_command(writes_data=False)
