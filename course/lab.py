@@ -12,6 +12,8 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from jupyter_core.paths import jupyter_runtime_dir
+
 from course.kernels import JUPYTER_FOLDER
 from course.lessons import LESSONS, find_root
 
@@ -20,6 +22,13 @@ SETTINGS = {
     "@jupyterlab/docmanager-extension:plugin": {"defaultViewers": {"markdown": "Markdown Preview"}},
     "@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": False},
 }
+
+# What nbgrader adds to JupyterLab for those who make assignments and grade them.
+FOR_INSTRUCTORS = (
+    "@jupyter/nbgrader:create-assignment",
+    "@jupyter/nbgrader:formgrader",
+    "@jupyter/nbgrader:course-list",
+)
 
 # A lesson trains models, and nbgrader's Validate button would stop a cell after 30 seconds.
 SECONDS_PER_CELL = 300
@@ -45,13 +54,27 @@ def lab_command(root: Path, arguments: Sequence[str] = ()) -> list[str]:
     ]
 
 
+def is_instructors(root: Path) -> bool:
+    """Whether this is the repository, which an instructor has, and not what students unpack."""
+    return (root / "nbgrader_config.py").is_file() and (root / "solutions").is_dir()
+
+
 @contextlib.contextmanager
-def lab_environment() -> Iterator[dict[str, str]]:
-    """Environment variables for JupyterLab and the kernels that it starts."""
+def lab_environment(root: Path) -> Iterator[dict[str, str]]:
+    """Environment variables for JupyterLab and the kernels that it starts.
+
+    Students do not see what nbgrader offers to instructors.
+
+    Args:
+        root: the folder that holds ``lessons/``.
+    """
     with tempfile.TemporaryDirectory(prefix="course-lab-") as folder:
         (Path(folder) / "labconfig").mkdir()
         settings = Path(folder) / "labconfig" / "default_setting_overrides.json"
         settings.write_text(json.dumps(SETTINGS))
+        if not is_instructors(root):
+            page = {"disabledExtensions": dict.fromkeys(FOR_INSTRUCTORS, True)}
+            settings.with_name("page_config.json").write_text(json.dumps(page))
         nbgrader = f"get_config().Execute.timeout = {SECONDS_PER_CELL}\n"
         (Path(folder) / "nbgrader_config.py").write_text(nbgrader)
         here = str(Path(sys.executable).parent)
@@ -64,7 +87,32 @@ def lab_environment() -> Iterator[dict[str, str]]:
             "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
             # nbgrader takes a log line for a failed test.
             "TF_CPP_MIN_LOG_LEVEL": os.environ.get("TF_CPP_MIN_LOG_LEVEL", "3"),
+            **_instead_of_home(Path(folder)),
         }
+
+
+def _instead_of_home(folder: Path) -> dict[str, str]:
+    """Where JupyterLab keeps its files if it cannot write where it would by itself, as in a home
+    that is read-only. Without them it does not start."""
+    if _is_writable(Path(jupyter_runtime_dir())):
+        return {}
+    places = {
+        "JUPYTER_RUNTIME_DIR": folder / "runtime",
+        "JUPYTER_DATA_DIR": folder / "data",
+        "JUPYTERLAB_SETTINGS_DIR": folder / "settings",
+        "JUPYTERLAB_WORKSPACES_DIR": folder / "workspaces",
+    }
+    return {name: os.environ.get(name) or str(path) for name, path in places.items()}
+
+
+def _is_writable(path: Path) -> bool:
+    """Whether files can be made in a folder, or in the nearest one that there is above it."""
+    path = next(place for place in (path, *path.parents) if place.exists())
+    try:
+        with tempfile.TemporaryFile(dir=path):
+            return True
+    except OSError:
+        return False
 
 
 def _first(folder: str, variable: str) -> str:
@@ -82,7 +130,7 @@ def run_lab(arguments: Sequence[str] = ()) -> int:
         LessonError: there is no folder of lessons here.
     """
     root = find_root()
-    with lab_environment() as environment:
+    with lab_environment(root) as environment:
         process = subprocess.Popen(lab_command(root, arguments), cwd=root, env=environment)
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:

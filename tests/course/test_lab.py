@@ -45,10 +45,10 @@ def test_what_the_user_adds_comes_last(root):
     assert f"--ServerApp.root_dir={root}" in command
 
 
-def test_the_environment_is_set_and_cleaned_up(monkeypatch):
+def test_the_environment_is_set_and_cleaned_up(root, monkeypatch):
     monkeypatch.setenv("JUPYTER_CONFIG_PATH", "/mine")
     monkeypatch.delenv("TF_CPP_MIN_LOG_LEVEL", raising=False)
-    with lab.lab_environment() as environment:
+    with lab.lab_environment(root) as environment:
         folder, mine = environment["JUPYTER_CONFIG_PATH"].split(os.pathsep)
         assert mine == "/mine"
         settings = json.loads(
@@ -70,11 +70,11 @@ def test_settings_are_ones_that_jupyterlab_knows():
         assert set(settings) <= set(schema["properties"]), plugin
 
 
-def test_the_validate_button_waits_as_long_as_a_lesson_needs(monkeypatch):
+def test_the_validate_button_waits_as_long_as_a_lesson_needs(root, monkeypatch):
     """nbgrader's server extension reads its configuration as this does."""
     from nbgrader.apps import NbGrader
 
-    with lab.lab_environment() as environment:
+    with lab.lab_environment(root) as environment:
         monkeypatch.setenv("JUPYTER_CONFIG_PATH", environment["JUPYTER_CONFIG_PATH"])
         grader = NbGrader()
         grader.load_config_file()
