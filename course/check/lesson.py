@@ -127,7 +127,8 @@ def read_lesson(path: Path) -> Lesson:
 def _read_notebook(path: Path) -> NotebookNode:
     again = "Open it in JupyterLab and save it again, or take a fresh copy of the lesson."
     try:
-        text = path.read_text(encoding="utf-8")
+        # Some editors begin a file with a byte order mark.
+        text = path.read_text(encoding="utf-8-sig")
         raw = json.loads(text)
     except UnicodeDecodeError as error:
         raise LessonError(f"{path} is not a notebook: it is not UTF-8 text. {again}") from error

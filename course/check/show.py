@@ -196,6 +196,8 @@ def _points(report: Report) -> str:
     def add(name: str) -> float:
         return sum(float(getattr(outcome, name)) for outcome in report.exercises)
 
+    if not add("points"):
+        return "There is no test, so points cannot be told."
     parts = [f"Points: {add('earned'):g} of {add('points'):g} are certain"]
     if left := add("open_points"):
         parts.append(f"{left:g} more depend on tests that you do not see")

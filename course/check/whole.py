@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -112,6 +113,10 @@ def _run_nbval(
 ) -> tuple[list[dict[str, Any]], str]:
     with tempfile.TemporaryDirectory(prefix="course-check-") as folder:
         report, log = Path(folder) / "report", Path(folder) / "log"
+        if (data := path.read_bytes()).startswith(codecs.BOM_UTF8):
+            # nbval does not read past it.
+            path = Path(folder) / path.name
+            path.write_bytes(data.removeprefix(codecs.BOM_UTF8))
         report.touch()
         (Path(folder) / "pytest.ini").write_text("[pytest]\n")
         command = [

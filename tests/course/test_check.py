@@ -312,6 +312,15 @@ def test_a_notebook_not_made_here_may_import_its_neighbours(toy):
 
 
 @pytest.mark.slow
+def test_a_byte_order_mark_is_no_part_of_the_notebook(toy):
+    path = toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save()
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    report = check(path)
+    assert report.is_done, printed(report)
+    assert report.whole.ran == 8
+
+
+@pytest.mark.slow
 def test_the_whole_notebook_runs_and_states_the_lessons_result(toy):
     report = check(toy.answer(double=toy.DOUBLE, triple=toy.TRIPLE).save())
     assert report.is_done
