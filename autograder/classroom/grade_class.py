@@ -52,7 +52,7 @@ def read_task(
     intakes = read_intakes(assignment, folder, student)
     for name, intake in intakes.items():
         answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
-        said = intake.status, intake.message, intake.notes
+        said = intake.status, intake.message, intake.notes, sorted(intake.work.items())
         digest.update(repr((name, answers, elsewhere, said)).encode())
     return Task(student, intakes, digest.hexdigest())
 

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.errors import CourseError
 from autograder.grading.conditions import environment_key
 from autograder.grading.grade_notebook import Examination, examine
-from autograder.grading.harmless import make_harmless
+from autograder.grading.harmless import harmless_markdown, make_harmless
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.known_mistakes import (
@@ -103,8 +104,19 @@ def mark(
         )
     mistakes = recognise(examination.behaviour, known)
     marked = _text_only(_marked(examination, mistakes, intake.notes))
+    _show_work(marked, intake.work)
     make_harmless(marked)
     return marked
+
+
+def _show_work(notebook: NotebookNode, work: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+    """Put the cells that a student has added below a task there again, for a person to grade."""
+    for name, cells in work.items():
+        at = next(i for i, cell in enumerate(notebook.cells, 1) if find_grade_id(cell) == name)
+        notebook.cells[at:at] = [
+            new_code_cell(text) if kind == "code" else new_markdown_cell(harmless_markdown(text))
+            for kind, text in cells
+        ]
 
 
 def _text_only(notebook: NotebookNode) -> NotebookNode:

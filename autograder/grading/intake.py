@@ -19,6 +19,8 @@ class Intake:
         message: why it cannot be.
         notes: what student and instructor should know of one that can be, in sentences.
         file: the file that was read, below the student's folder.
+        work: by a task's ``grade_id``, the cells that the student has added below it, each as its
+            type and its text. A person grades them.
     """
 
     answers: Answers = field(default_factory=dict)
@@ -27,3 +29,4 @@ class Intake:
     message: str = ""
     notes: list[str] = field(default_factory=list)
     file: str = ""
+    work: dict[str, list[tuple[str, str]]] = field(default_factory=dict)

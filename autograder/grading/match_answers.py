@@ -28,12 +28,14 @@ class SubmittedCell:
 
 @dataclass
 class Matched:
-    """Answers by ``grade_id``; the names that cells define which are no answers; and what a student
-    and an instructor should know, in sentences."""
+    """Answers by ``grade_id``; the names that cells define which are no answers; what a student
+    and an instructor should know, in sentences; and the cells below each task, by its
+    ``grade_id``."""
 
     answers: Answers = field(default_factory=dict)
     elsewhere: set[str] = field(default_factory=set)
     notes: list[str] = field(default_factory=list)
+    work: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
 
     def answered(self, stubs: Mapping[str, str]) -> int:
         """How many answers are something other than what the released notebook shows there."""
@@ -105,6 +107,9 @@ class _Search:
 
     def complete(self, matched: Matched) -> None:
         """Add the answers that are certain, and what other cells define."""
+        for task in (cell.answer for cell in self.notebook.cells if cell.is_task):
+            if task is not None and (work := self._below(task)):
+                matched.work[task] = work
         for name, stub in self.notebook.stubs.items():
             if _same(matched.answers.get(name, stub), stub):
                 self._find(name, stub, matched)
@@ -114,6 +119,19 @@ class _Search:
             if self.cells[position].text != given:
                 # Students add to the lesson's own cells as well, an import mostly.
                 matched.elsewhere |= self.defined[position] - bound_names(given)
+
+    def _below(self, task: str) -> list[tuple[str, str]]:
+        """The new cells that follow a task, up to the next of the lesson's own."""
+        names = [{cell.grade_id, cell.cell_id} for cell in self.cells]
+        start = next((at for at, known in enumerate(names) if task in known), len(names))
+        work: list[tuple[str, str]] = []
+        for at in range(start + 1, len(self.cells)):
+            if not self.texts[at]:
+                continue
+            if at not in self.new:
+                break
+            work.append((self.cells[at].cell_type or "", self.cells[at].text))
+        return work
 
     def _find(self, name: str, stub: str, matched: Matched) -> None:
         was_lost = name not in matched.answers

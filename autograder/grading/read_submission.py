@@ -188,7 +188,11 @@ def _read(path: Path, notebook: ReleasedNotebook, is_named: bool) -> Intake:
             "The notebook was made from another version of the lesson than the one that grades it."
         )
     answers = {name: utf8(text) for name, text in matched.answers.items()}
-    return Intake(answers, matched.elsewhere, notes=[utf8(note) for note in matched.notes])
+    work = {
+        name: [(kind, utf8(text)) for kind, text in cells] for name, cells in matched.work.items()
+    }
+    notes = [utf8(note) for note in matched.notes]
+    return Intake(answers, matched.elsewhere, notes=notes, work=work)
 
 
 def _cells(path: Path, cells: list[Any]) -> list[SubmittedCell]:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
+from nbgrader import utils
 from nbgrader.preprocessors import ClearHiddenTests, ClearSolutions
 
 from course.cells import find_grade_id, is_answer
@@ -18,13 +19,14 @@ from course.cells import find_grade_id, is_answer
 @dataclass(frozen=True)
 class ReleasedCell:
     """A cell of a released notebook. ``answer`` is the ``grade_id`` of an answer cell, and None of
-    a cell that students leave as it is."""
+    a cell that students leave as it is. Below a task students add cells."""
 
     answer: str | None
     grade_id: str | None
     cell_id: str | None
     cell_type: str
     text: str
+    is_task: bool = False
 
 
 @dataclass(frozen=True)
@@ -70,5 +72,10 @@ def released(name: str, instructor: NotebookNode) -> ReleasedNotebook:
 def _cell(cell: NotebookNode) -> ReleasedCell:
     name = find_grade_id(cell)
     return ReleasedCell(
-        name if is_answer(cell) else None, name, cell.get("id"), cell.cell_type, cell.source
+        name if is_answer(cell) else None,
+        name,
+        cell.get("id"),
+        cell.cell_type,
+        cell.source,
+        utils.is_task(cell),
     )

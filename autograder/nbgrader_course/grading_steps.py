@@ -65,6 +65,7 @@ class RebuildNotebook(NbGraderPreprocessor):
             "status": intake.status,
             "message": intake.message,
             "notes": intake.notes,
+            "work": intake.work,
         }
         return rebuilt, resources
 
@@ -129,7 +130,7 @@ class MarkNotebook(NbGraderPreprocessor):
         noted = nb.metadata["course"]
         status = Status(noted["status"]) if noted["status"] else None
         elsewhere, notes = set(noted["elsewhere"]), list(noted["notes"])
-        intake = Intake(answers, elsewhere, status, noted["message"], notes)
+        intake = Intake(answers, elsewhere, status, noted["message"], notes, work=noted["work"])
         workplace = shared_workplace(not self.trust_submissions)
         files = archive(_folder(self, resources, submitted=False))
         instructor = _instructor(self, resources)

@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
-from nbformat.v4 import new_markdown_cell, new_notebook
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook
 from nbgrader.api import Gradebook as Database
 from nbgrader.tests import (
     create_grade_and_solution_cell,
@@ -156,6 +156,23 @@ def test_an_answer_that_nobody_has_written_waits_for_nobody(own):
     hand_in(own, "dora", "x = 4", "YOUR ANSWER HERE")
     cell = grade(own)["dora"].cells["why"]
     assert (cell.score, cell.message) == (0, "Not answered.")
+
+
+def test_what_is_added_below_a_task_is_there_for_the_person_who_grades_it(own):
+    folder = hand_in(own, "ada", "x = 4", "It is so.")
+    handed_in = nbformat.read(folder / "four.ipynb", as_version=4)
+    drawn = ["draw_four('<b>')", "This is a **four**. <script>run()</script>"]
+    handed_in.cells += [new_code_cell(drawn[0]), new_markdown_cell(drawn[1])]
+    nbformat.write(handed_in, folder / "four.ipynb")
+    result = grade(own)["ada"]
+    assert (result.score, result.cells["draw"].score) == (3, None)
+    (path,) = ClassFolder(own).autograded("ada", NAME).glob("*.ipynb")
+    cells = nbformat.read(path, as_version=4).cells[-3:]
+    assert cells[0].metadata.nbgrader.grade_id == "draw"
+    assert cells[1].source == drawn[0]
+    assert cells[2].source.startswith("This is a **four**.")
+    assert "<script>" not in cells[2].source
+    assert "draw_four" in page(own, "ada")
 
 
 def test_a_penalty_is_in_the_points_everywhere(own):

@@ -123,6 +123,21 @@ def test_what_could_be_either_of_two_cells_is_not_taken_and_said(given, folder):
     assert any("No answer to double was found" in note for note in intake.notes)
 
 
+def test_cells_below_a_task_are_kept_up_to_the_next_of_the_lessons(folder):
+    instructor = _instructor()
+    task = _graded("draw", False)["nbgrader"] | {"task": True, "grade": False, "locked": False}
+    instructor.cells.insert(4, new_markdown_cell("Draw.", id="draw", metadata={"nbgrader": task}))
+    given = released("numbers", instructor)
+    data = notebook(given, double=DOUBLE)
+    for place, text in ((4, "# no work"), (6, "plot()"), (7, ""), (8, "a + b"), (10, "# nor this")):
+        cell = {"cell_type": "code", "id": f"mine{place}", "metadata": {}, "source": text}
+        data["cells"].insert(place, cell)
+    write(folder, data)
+    intake = read_answers(folder, given)
+    assert intake.work == {"draw": [("code", "plot()"), ("code", "a + b")]}
+    assert intake.answers["double"] == DOUBLE
+
+
 def test_an_answer_in_a_new_cell_is_found_and_said(given, folder):
     data = notebook(given)
     data["cells"].append({"cell_type": "code", "id": "mine", "metadata": {}, "source": DOUBLE})
