@@ -205,7 +205,8 @@ def prove(
     as_json: AsJson = False,
     workers: Workers = CORES,
 ) -> None:
-    """Run the tests against right answers, blank ones and known mistakes.
+    """Run the tests against right answers, blank ones, known mistakes, and answers that compute
+    nothing, such as NaN, an empty list or a constant.
 
     Of an assignment that was not made here: against the instructor's own answers and blank ones.
     """

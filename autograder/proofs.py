@@ -5,6 +5,7 @@ Of an assignment that was not made here, the instructor's own answers and blank 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, field
@@ -16,6 +17,7 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.gates.finding import Finding, Gate
+from autograder.grading.fooling import fooled_tests
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.rebuild import references, stubs
 from autograder.grading.run import known_objects
@@ -33,13 +35,14 @@ from course.cells import grade_id
 
 # An author's own cells are known to end, also on a busy machine.
 CELL_TIMEOUT = 120
-REFERENCE, BLANK = "reference", "blank"
-KINDS = frozenset({REFERENCE, BLANK, MISCONCEPTION, ALTERNATIVE})
+REFERENCE, BLANK, FOOLING = "reference", "blank", "fooling answers"
+KINDS = frozenset({REFERENCE, BLANK, MISCONCEPTION, ALTERNATIVE, FOOLING})
 REMEDIES = {
     REFERENCE: "correct the answer, or the test that it fails",
     BLANK: "let the tests fail where nothing has been answered",
     MISCONCEPTION: "let a test of this exercise fail for the mistake, and no test of another one",
     ALTERNATIVE: "let the tests accept it; if it is wrong, remove it",
+    FOOLING: "let the test refuse it, or say in the cell why it is right: `# Takes NaN: …`",
 }
 
 
@@ -49,8 +52,8 @@ class Variant:
 
     Attributes:
         lesson: the lesson's name.
-        kind: reference, blank, misconception or alternative.
-        answers: all answers of the notebook.
+        kind: reference, blank, misconception, alternative or fooling answers.
+        answers: all answers of the notebook; the instructor's where many are tried.
         exercise: the one that a misconception or an alternative is about, as the others below.
         number: which one of its kind and exercise, from 1.
         text: what the author says about it.
@@ -109,6 +112,7 @@ def variants(lesson: Lesson) -> Iterator[Variant]:
     right = references(instructor)
     yield Variant(lesson.name, REFERENCE, right)
     yield Variant(lesson.name, BLANK, stubs(instructor))
+    yield Variant(lesson.name, FOOLING, right)
     for exercise in lesson.exercises:
         tests = tuple(test.metadata["grade_id"] for test in exercise.tests)
         kinds = {MISCONCEPTION: exercise.misconceptions, ALTERNATIVE: exercise.alternatives}
@@ -266,7 +270,17 @@ def findings(variant: Variant, proof: Proof) -> list[Finding]:
     ]
 
 
+def _prove_fooling(work: Work, workplace: Workplace) -> Proof:
+    """Whether the tests refuse answers that compute nothing."""
+    start = time.monotonic()
+    problems = fooled_tests(work.instructor, workplace, work.files, CELL_TIMEOUT)
+    seconds = round(time.monotonic() - start, 2)
+    return Proof(work.variant.lesson, work.variant.name, "", 0, 0, seconds, problems)
+
+
 def _prove(work: Work, workplace: Workplace) -> Proof:
+    if work.variant.kind == FOOLING:
+        return _prove_fooling(work, workplace)
     answers = work.variant.answers
     outcome = examine(work.instructor, answers, workplace, work.files, CELL_TIMEOUT)
     proof = judge(work.variant, outcome)

@@ -12,6 +12,9 @@ from autograder.cli import app
 from autograder.notebooks.source import read_lesson
 from autograder.proofs import plan, prove
 
+STRINGS = 'assert all(isinstance(name, str) for name in names), "the names should be strings"\n'
+COUNT = 'assert len(names) == 2, f"there should be two names, and there are {len(names)}"'
+
 
 @pytest.fixture
 def proofs_after(toy_lesson):
@@ -30,7 +33,7 @@ def proofs_after(toy_lesson):
 def test_every_variant_is_proven(proofs_after):
     proofs = proofs_after()
     assert list(proofs) == [
-        "reference", "blank",
+        "reference", "blank", "fooling answers",
         "add misconception 1", "add misconception 2", "add alternative 1",
         "names misconception 1", "names misconception 2", "names alternative 1",
     ]  # fmt: skip
@@ -53,7 +56,7 @@ def test_every_variant_is_proven(proofs_after):
         ("len(names) == 2", "type(names) is list and len(names) == 2",
          "names alternative 1", "a right answer fails"),
         # A test that an untouched lesson passes.
-        ("assert len(names) == 2, f\"there should be two names, and there are {len(names)}\"",
+        (STRINGS + COUNT,
          "assert True", "blank", "scores 1 points"),
         # A mistake that only the tests of another exercise catch.
         ("assert len(names) == 2,", "assert add(2, 2) == 4 and len(names) == 2,",
@@ -61,6 +64,14 @@ def test_every_variant_is_proven(proofs_after):
         # A mistake that is not even Python.
         ("    return as_array(a) - as_array(b)\n\n\n# %%", "    retrun a - b\n\n\n# %%",
          "add misconception 1", "is not a mistake that runs"),
+        # Answers that compute nothing, in a test that looks at the shape alone.
+        ("# Takes its argument, its argument zeroed: they have that shape too.\n", "",
+         "fooling answers", "add_arrays gives 1 of 1 point to `add` if it gives its argument"),
+        ("# Takes NaN in every place, a masked array: only the shape is looked at.\n", "",
+         "fooling answers", "add_arrays gives 1 of 1 point to `add` if it gives a masked array"),
+        # Empty strings or numbers for names.
+        (STRINGS, "",
+         "fooling answers", "the tests give all points to `names` if it is NaN in every place"),
     ],
 )  # fmt: skip
 def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
@@ -71,7 +82,10 @@ def test_finds_a_planted_fault(proofs_after, old, new, variant, problem):
 def test_an_exercise_meets_the_tests_of_others_once(toy_lesson):
     everything = {"add_numbers", "add_arrays", "names_two"}
     for work in plan([toy_lesson]):
-        whole = work.variant.kind in {"reference", "blank"} or work.variant.number == 1
+        whole = (
+            work.variant.kind in {"reference", "blank", "fooling answers"}
+            or work.variant.number == 1
+        )
         whole &= work.variant.kind != "alternative"
         cells = {cell.id for cell in work.instructor.cells}
         assert {"add", "names"} <= cells

@@ -60,6 +60,8 @@ assert add(-1, 1) == 0, "the sum of -1 and 1 should be 0: look at negative numbe
 # %% grade_id="add_arrays" points=1
 # The instructor checks that arrays keep their shape.
 ### BEGIN HIDDEN TESTS
+# Takes NaN in every place, a masked array: only the shape is looked at.
+# Takes its argument, its argument zeroed: they have that shape too.
 assert add(np.ones(2), np.ones(2)).shape == (2,), "two arrays of shape (2,) give a third"
 ### END HIDDEN TESTS
 
@@ -92,6 +94,7 @@ names = ["ada", "emmy"]
 ### END SOLUTION
 
 # %% grade_id="names_two" points=1
+assert all(isinstance(name, str) for name in names), "the names should be strings"
 assert len(names) == 2, f"there should be two names, and there are {len(names)}"
 
 # %% tags=["misconception"]
