@@ -11,8 +11,11 @@ import numpy as np
 
 # What differs between two models that were written alike, and what is told in another place.
 LEFT_OUT = {"name", "seed", "registered_name", "build_config", "module", "dtype", "batch_shape"}
-# Layers that an `activation` of the layer before can replace.
-ACTIVATIONS = {"ReLU": "relu", "Softmax": "softmax"}
+# Layers that an `activation` of the layer before can replace, with the settings that it has.
+ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
+    "ReLU": ("relu", {"max_value": None, "negative_slope": 0.0, "threshold": 0.0}),
+    "Softmax": ("softmax", {"axis": -1}),
+}
 # The sizes of an input that the model leaves open.
 BATCH, LENGTH = 3, 5
 
@@ -54,8 +57,8 @@ def _layers(model: Any) -> Iterator[str]:
             config = _plain(layer.get_config())
             policy = layer.dtype_policy.name
             activation = config.pop("activation", "linear")
-            if kind in ACTIVATIONS:
-                kind, activation = "Activation", ACTIVATIONS[kind]
+            if kind in ACTIVATIONS and config | ACTIVATIONS[kind][1] == config:
+                kind, activation = "Activation", ACTIVATIONS[kind][0]
             if kind != "Activation":
                 yield f"{kind} {policy} {_text(config)}"
             if activation != "linear":
@@ -89,6 +92,16 @@ def _outputs(model: Any) -> list[Any]:
         # Whole numbers are often places in a table, which may be small.
         whole = generator.integers(0, 2, size=shape)
         inputs.append(generator.normal(size=shape) if is_float else whole)
-    outputs = model(inputs[0] if len(inputs) == 1 else inputs, training=False)
-    many = outputs if isinstance(outputs, list | tuple) else [outputs]
-    return [np.asarray(output, dtype=np.float32) for output in many]
+    found = []
+    # Small and large numbers, and some that are missing.
+    for change in (lambda x: x, lambda x: 10 * x, _with_gaps):
+        given = [change(x) if x.dtype.kind == "f" else x for x in inputs]
+        outputs = model(given[0] if len(given) == 1 else given, training=False)
+        many = outputs if isinstance(outputs, list | tuple) else [outputs]
+        found += [np.asarray(output, dtype=np.float32) for output in many]
+    return found
+
+
+def _with_gaps(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    missing = np.random.default_rng(1).random(array.shape) < 0.2
+    return np.where(missing, np.nan, array)

@@ -128,10 +128,22 @@ def test_models_that_were_written_in_another_way_are_alike(other):
         [dense(3, "relu"), lambda: keras.layers.Dropout(0.5), dense(2, "softmax")],
         [dense(3, "relu"), dense(2, "softmax", dtype="mixed_bfloat16")],
         [dense(2, "relu"), dense(2, "softmax")],
+        [dense(3), lambda: keras.layers.ReLU(max_value=6.0), dense(2, "softmax")],
     ],
 )
 def test_models_that_differ(other):
     assert not alike(plain(), network(*other))
+
+
+def gaps_are(value):
+    given = keras.Input((4,))
+    filled = keras.ops.where(keras.ops.isnan(given), value, given)
+    return keras.Model(given, filled)
+
+
+def test_what_a_model_makes_of_gaps_counts():
+    assert alike(gaps_are(0.0), gaps_are(0.0))
+    assert not alike(gaps_are(0.0), gaps_are(1.0))
 
 
 def test_compiling_counts():
