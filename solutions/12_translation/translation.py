@@ -946,6 +946,7 @@ for steps, words, size, scale in [(1, 3, 4, 1), (5, 4, 6, 3), (3, 7, 2, 1000)]:
         result = attention(query, keys, keys, mask, scale * rng.normal(size=size))
     weights = np.asarray(result[1])
     case = f"{steps} steps, {words} words, the last one padding, scores up to about {scale}"
+    assert weights.shape == (steps, words), f"{case}: got weights of shape {weights.shape}."
     assert np.isfinite(weights).all(), (
         f"{case}: some weights are not numbers. Did e^score overflow?"
     )
@@ -962,6 +963,7 @@ query, keys = np.array([[-20.0], [20.0], [1.0]]), np.array([[0.0], [1.0], [30.0]
 with np.errstate(all="ignore"):
     result = attention(query, keys, keys, np.array([True, True, False]), np.array([1000.0]))
 weights = np.asarray(result[1])
+assert weights.shape == (3, 3), f"three steps, three words: got weights of shape {weights.shape}."
 for row, want, scores in zip(
     weights,
     ([0.5, 0.5, 0], [0.5, 0.5, 0], [0, 1, 0]),
