@@ -294,6 +294,7 @@ shapes = [np.shape(part) for part in result]
 assert shapes == [(9, PIXELS + 1), (9, 2)], (
     f"5 examples so far and 4 steps that count make shapes {[(9, PIXELS + 1), (9, 2)]}; got {shapes}."
 )
+assert all(np.isfinite(part).all() for part in result), "Some of what you return is not a number."
 
 # %% grade_id="aggregate_values" points=1
 # Hidden tests: is the old data kept, and the log, and does every place of the drives appear once?
@@ -532,6 +533,9 @@ result = np.asarray(to_go(np.array([[1.0, 0.0], [2.0, 0.0], [4.0, 8.0]]), 0.5))
 assert result.shape == (3, 2), f"As many numbers as rewards, shape (3, 2); got {result.shape}."
 assert np.allclose(result[2], [4, 8]), (
     f"After the last step nothing comes any more, so its own rewards 4 and 8 remain; got {result[2]}."
+)
+assert np.allclose(result[1], 4), (
+    f"A step earlier 2 and half of 4 make 4, and 0 and half of 8 make 4 too; got {result[1]}."
 )
 
 # %% grade_id="to_go_values" points=2
