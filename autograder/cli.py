@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from autograder.classroom.results import Result
     from autograder.classroom.workers import Pool
     from autograder.grading.conditions import Conditions
+    from autograder.grading.decision import Decision
     from autograder.notebooks.source import Lesson
     from autograder.proofs import Proof
 
@@ -48,10 +50,27 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
+
+class Where(StrEnum):
+    """Where an assignment's tests run. The same words as ``grading.decision.Tests``, which is not
+    imported before it is needed."""
+
+    APART = "apart"
+    TOGETHER = "together"
+
+
 CORES = os.cpu_count() or 1
 
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, such as 07_chest_xrays.")]
 Workers = Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)]
+WhereTests = Annotated[
+    Where | None,
+    typer.Option(
+        "--tests",
+        help="Where the tests run: apart from the answers, or together with them in one process. "
+        "By default apart, unless the instructor's own answers lose points that way.",
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
 
 
@@ -202,19 +221,29 @@ def check(
 @app.command()
 def prove(
     names: Names = None,
+    tests: WhereTests = None,
     as_json: AsJson = False,
     workers: Workers = CORES,
 ) -> None:
     """Run the tests against right answers, blank ones, known mistakes, and answers that compute
     nothing, such as NaN, an empty list or a constant.
 
-    Of an assignment that was not made here: against the instructor's own answers and blank ones.
+    Of an assignment that was not made here: against the instructor's own answers and blank ones. It
+    is also decided there whether its tests run apart from the answers or together with them.
     """
-    from autograder.proofs import plan
+    from autograder.grading.decision import Tests
+    from autograder.proofs import decide_afresh, plan
     from autograder.proofs import prove as run_proofs
 
     lessons, own = _assignments(names)
-    work = plan(lessons, own)
+    asked = Tests(tests) if tests else None
+    if lessons and asked is Tests.TOGETHER:
+        raise CourseError(
+            f"{lessons[0].name} is a lesson: its tests run apart from the answers. "
+            "--tests together is for assignments that were not made here."
+        )
+    decided = {folder.name: decide_afresh(folder, asked) for folder in own}
+    work = plan(lessons, own, asked=asked)
     with progress() as bar:
         task = bar.add_task("Proving", total=len(work))
 
@@ -231,6 +260,11 @@ def prove(
         for proof in proofs:
             print(json.dumps(proof.to_json()))
     else:
+        for name, found in decided.items():
+            for notebook, decision in found.items():
+                shown = f"{name}/{notebook}" if len(found) > 1 else name
+                text = f"{shown}: tests run {decision.tests}: {decision.reason}"
+                console.print(text, markup=False, highlight=False, soft_wrap=True)
         held = sum(proof.holds for proof in proofs)
         count = len(lessons) + len(own)
         console.print(f"{held} of {len(proofs)} proofs hold, {count} lessons.")
@@ -278,6 +312,7 @@ def grade(
         typer.Option("--dask", help="Grade on a Dask cluster: its scheduler, tcp://HOST:PORT."),
     ] = None,
     gradebook: DatabaseUrl = None,
+    tests: WhereTests = None,
     as_json: AsJson = False,
 ) -> None:
     """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback.
@@ -290,9 +325,12 @@ def grade(
     from autograder.classroom.gradebook import Gradebook
     from autograder.classroom.workers import dask, local
     from autograder.grading.conditions import Conditions
+    from autograder.grading.decide import asked_for
+    from autograder.grading.decision import Tests
 
     root = course_root()
-    conditions = Conditions(timeout, isolated=not trust_submissions)
+    where = Tests(tests) if tests else asked_for(root / "solutions" / Path(assignment).name)
+    conditions = Conditions(timeout, isolated=not trust_submissions, tests=where)
     pool = dask(cluster) if cluster else local(workers, conditions.isolated)
     folder = ClassFolder(root, class_folder)
     book = Gradebook(folder, gradebook)
@@ -327,7 +365,10 @@ def _grade(
 ) -> Iterator[Result]:
     """Grade these students' submissions with a progress bar; see ``grade_class``."""
     from autograder.classroom.grade_class import grade_class
+    from autograder.grading.decide import decisions
     from autograder.grading.grade_submission import grade_submission
+    from autograder.sandbox.isolation import isolation_problem
+    from autograder.sandbox.workplace import shared_workplace
 
     if assignment.is_lesson and not assignment.known_mistakes:
         errors.print(
@@ -337,6 +378,12 @@ def _grade(
             highlight=False,
             soft_wrap=True,
         )
+
+    def decided() -> dict[str, Decision]:
+        # The instructor's own answers run here, also where a cluster grades.
+        place = shared_workplace(conditions.isolated and isolation_problem() is None)
+        return decisions(assignment.folder, place, conditions.timeout, conditions.tests)
+
     with progress() as bar:
         task = bar.add_task(f"Grading {assignment.name}", total=len(students))
         for result in grade_class(
@@ -347,6 +394,7 @@ def _grade(
             grade_submission,
             students=students,
             conditions=conditions,
+            decisions=decided,
             force=force,
         ):
             bar.advance(task)

@@ -17,10 +17,14 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.gates.finding import Finding, Gate
+from autograder.gates.foreign import faults, refusals, remarks
+from autograder.grading.decide import decide, decisions
+from autograder.grading.decision import OF_A_LESSON, Decision, Tests
 from autograder.grading.fooling import fooled_tests
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.rebuild import references, stubs
 from autograder.grading.run import known_objects
+from autograder.grading.score import NO_MESSAGE, CellScore, error_message
 from autograder.grading.status import Status
 from autograder.notebooks.cells import ALTERNATIVE, MISCONCEPTION, Answers
 from autograder.notebooks.files import archive
@@ -31,7 +35,7 @@ from autograder.sandbox.inside.classes import IDENTITY
 from autograder.sandbox.inside.protocol import ObjectUse
 from autograder.sandbox.isolation import isolation_problem
 from autograder.sandbox.workplace import Workplace, shared_workplace
-from course.cells import grade_id
+from course.cells import RAISES, find_grade_id, first_line, grade_id, tags
 
 # An author's own cells are known to end, also on a busy machine.
 CELL_TIMEOUT = 120
@@ -77,7 +81,20 @@ class Variant:
 
 @dataclass(frozen=True)
 class Proof:
-    """A variant's outcome; it holds if there are no problems."""
+    """A variant's outcome; it holds if there are no problems.
+
+    Attributes:
+        lesson: the lesson's or assignment's name.
+        variant: the variant's name.
+        text: what the author says about it.
+        score: its points.
+        max_score: the points that can be had.
+        seconds: how long it ran.
+        problems: what is wrong, in sentences.
+        messages: by test that lost points, why.
+        notes: what to know of the tests, in sentences.
+        tests: where they ran, ``apart`` or ``together``.
+    """
 
     lesson: str
     variant: str
@@ -88,6 +105,7 @@ class Proof:
     problems: list[str] = field(default_factory=list)
     messages: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    tests: Tests = Tests.APART
 
     @property
     def holds(self) -> bool:
@@ -99,11 +117,23 @@ class Proof:
 
 @dataclass(frozen=True)
 class Work:
-    """A variant, the notebook that it belongs into, and an archive of the files beside that."""
+    """A variant, and how it is run.
+
+    Attributes:
+        variant: the answers.
+        instructor: the notebook that they belong into.
+        files: an archive of the files beside that.
+        is_lesson: whether it was made here, so that its tests run apart.
+        asked: where the tests are to run, if an author has asked for it.
+        refused: why it cannot be run at all.
+    """
 
     variant: Variant
     instructor: NotebookNode
     files: bytes
+    is_lesson: bool = True
+    asked: Tests | None = None
+    refused: tuple[str, ...] = ()
 
 
 def variants(lesson: Lesson) -> Iterator[Variant]:
@@ -133,7 +163,10 @@ def variants(lesson: Lesson) -> Iterator[Variant]:
 
 
 def plan(
-    lessons: Sequence[Lesson], own: Sequence[Path] = (), kinds: Set[str] = KINDS
+    lessons: Sequence[Lesson],
+    own: Sequence[Path] = (),
+    kinds: Set[str] = KINDS,
+    asked: Tests | None = None,
 ) -> list[Work]:
     """What is to be run, in the order of the lessons' cells.
 
@@ -141,6 +174,7 @@ def plan(
         lessons: the lessons.
         own: folders of assignments that were not made here.
         kinds: which kinds of variants of the lessons.
+        asked: where the tests of the assignments run; by default that is found out.
     """
     planned = [
         Work(variant, _to_run(instructor, variant), b"")
@@ -149,7 +183,7 @@ def plan(
         for variant in variants(lesson)
         if variant.kind in kinds
     ]
-    return planned + [each for folder in own for each in _plain_work(folder)]
+    return planned + [each for folder in own for each in _plain_work(folder, asked)]
 
 
 def _to_run(instructor: NotebookNode, variant: Variant) -> NotebookNode:
@@ -169,20 +203,40 @@ def _to_run(instructor: NotebookNode, variant: Variant) -> NotebookNode:
     return NotebookNode(instructor | {"cells": cells})
 
 
-def _plain_work(folder: Path) -> Iterator[Work]:
+def _plain_work(folder: Path, asked: Tests | None) -> Iterator[Work]:
     files = archive(folder)
     paths = sorted(folder.glob("*.ipynb"))
     for path in paths:
         name = f"{folder.name}/{path.stem}" if len(paths) > 1 else folder.name
         instructor = nbformat.read(path, as_version=4)
+        if refused := refusals(instructor):
+            yield Work(
+                Variant(name, REFERENCE, {}), instructor, files, False, asked, tuple(refused)
+            )
+            continue
         for kind, answers in ((REFERENCE, references(instructor)), (BLANK, stubs(instructor))):
-            yield Work(Variant(name, kind, answers), instructor, files)
+            variant = Variant(name, kind, answers)
+            yield Work(variant, instructor, files, is_lesson=False, asked=asked)
+
+
+def decide_afresh(folder: Path, asked: Tests | None = None) -> dict[str, Decision]:
+    """Where the tests of an assignment's notebooks run, found out and kept for grading; none of an
+    assignment that cannot be graded.
+
+    Args:
+        folder: the assignment's.
+        asked: where an author wants them; by default that is found out.
+    """
+    notebooks = (nbformat.read(path, as_version=4) for path in folder.glob("*.ipynb"))
+    if any(map(refusals, notebooks)):
+        return {}
+    return decisions(folder, _workplace(), CELL_TIMEOUT, asked, afresh=True)
 
 
 def judge(variant: Variant, examination: Examination) -> Proof:
     """Hold an outcome against what the author promised."""
     lost = {
-        name: cell.message
+        name: _message(cell, examination.asserted.get(name))
         for name, cell in examination.cells.items()
         if cell.score is not None and cell.score < cell.max_score
     }
@@ -196,7 +250,15 @@ def judge(variant: Variant, examination: Examination) -> Proof:
         round(examination.seconds, 2),
         problems,
         lost,
+        tests=examination.decision.tests,
     )
+
+
+def _message(cell: CellScore, asserted: str | None) -> str:
+    """Why points are missing; for an assertion without a message what it is about."""
+    if asserted and NO_MESSAGE in cell.message:
+        return cell.message.replace(NO_MESSAGE, f"An assertion failed: {asserted}.")
+    return cell.message
 
 
 def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) -> Iterator[str]:
@@ -204,6 +266,10 @@ def _problems(variant: Variant, examination: Examination, lost: dict[str, str]) 
         yield f"ended as {examination.status}: {examination.message}"
     if variant.kind in {REFERENCE, ALTERNATIVE}:
         yield from (f"a right answer fails {name}: {message}" for name, message in lost.items())
+        for name, cell in examination.cells.items():
+            if cell.max_score == 0 and cell.score == 0 and cell.message:
+                message = _message(cell, examination.asserted.get(name))
+                yield f"a right answer fails {name}, which is worth 0 points: {message}"
     elif variant.kind == BLANK:
         if examination.score:
             yield f"an untouched lesson scores {examination.score:g} points"
@@ -245,12 +311,16 @@ def prove(
 
 def as_proven(work: Sequence[Work], workers: int = 2) -> Iterator[tuple[int, Proof]]:
     """Run every variant, several at a time, and give each outcome as it comes, with its index."""
-    # The sandbox is not needed for an author's own cells, but they should meet it here first.
-    workplace = shared_workplace(isolation_problem() is None)
+    workplace = _workplace()
     with ThreadPoolExecutor(workers) as pool:
         futures = {pool.submit(_prove, each, workplace): index for index, each in enumerate(work)}
         for future in as_completed(futures):
             yield futures[future], future.result()
+
+
+def _workplace() -> Workplace:
+    # The sandbox is not needed for an author's own cells, but they should meet it here first.
+    return shared_workplace(isolation_problem() is None)
 
 
 def gate(lessons: Sequence[Lesson], workers: int = 2) -> Gate:
@@ -279,14 +349,36 @@ def _prove_fooling(work: Work, workplace: Workplace) -> Proof:
 
 
 def _prove(work: Work, workplace: Workplace) -> Proof:
+    if work.refused:
+        return Proof(work.variant.lesson, REFERENCE, "", 0.0, 0.0, 0.0, list(work.refused))
     if work.variant.kind == FOOLING:
         return _prove_fooling(work, workplace)
-    answers = work.variant.answers
-    outcome = examine(work.instructor, answers, workplace, work.files, CELL_TIMEOUT)
+    answers, decision = work.variant.answers, OF_A_LESSON
+    if not work.is_lesson:
+        decision = decide(work.instructor, workplace, work.files, CELL_TIMEOUT, work.asked)
+    outcome = examine(
+        work.instructor, answers, workplace, work.files, CELL_TIMEOUT, decision=decision
+    )
     proof = judge(work.variant, outcome)
+    if not work.is_lesson and work.variant.kind == REFERENCE:
+        proof.problems[:0] = faults(work.instructor)
+        proof.notes.append(f"tests run {decision.tests}: {decision.reason}")
+        proof.notes.extend(remarks(work.instructor))
+        failing = list(_failing_cells(outcome.notebook))
+        # Where points are lost, that is where to look first.
+        (proof.problems if proof.problems else proof.notes)[:0] = failing
     if work.variant.kind == REFERENCE:
         proof.notes.extend(_notes(known_objects(work.instructor, workplace, work.files)))
     return proof
+
+
+def _failing_cells(notebook: NotebookNode) -> Iterator[str]:
+    """The assignment's own cells that ended in an error, which no tag expects."""
+    for number, cell in enumerate(notebook.cells, 1):
+        if cell.cell_type != "code" or find_grade_id(cell) or RAISES in tags(cell):
+            continue
+        if message := error_message(cell):
+            yield f"cell {number}, the assignment's own, fails: {first_line(cell)}: {message}"
 
 
 def _notes(objects: ObjectUse | None) -> Iterator[str]:

@@ -16,7 +16,7 @@ from autograder.grading.released import released
 from autograder.grading.score import has_points
 from autograder.notebooks.cells import groups, without_outputs
 from autograder.notebooks.files import archive, assignment_files
-from autograder.notebooks.folders import is_source, known_mistakes_path, source_path
+from autograder.notebooks.folders import is_lesson, known_mistakes_path
 from course.cells import grade_id
 
 
@@ -89,8 +89,7 @@ class Assignment:
     @property
     def is_lesson(self) -> bool:
         """Whether the notebook is made from a lesson's source, and not by hand."""
-        source = source_path(self.folder)
-        return is_source(source) and source.is_file()
+        return is_lesson(self.folder)
 
     def key(self, conditions: Conditions) -> str:
         """A digest of all that a result depends on, apart from the submission.
@@ -99,7 +98,8 @@ class Assignment:
             conditions: how answers are run.
         """
         digest = hashlib.sha256(
-            f"{conditions.environment} {conditions.timeout} {conditions.isolated}".encode()
+            f"{conditions.environment} {conditions.timeout} {conditions.isolated} "
+            f"{conditions.tests}".encode()
         )
         for name, notebook in self.notebooks.items():
             cells = [

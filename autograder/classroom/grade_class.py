@@ -18,6 +18,7 @@ from autograder.classroom.submissions import read_intakes
 from autograder.classroom.workers import Pool
 from autograder.errors import CourseError
 from autograder.grading.conditions import Conditions
+from autograder.grading.decision import Decision
 from autograder.grading.intake import Intake
 from autograder.grading.job import Job
 from autograder.grading.read_submission import read_timestamp
@@ -52,22 +53,33 @@ def read_task(
     intakes = read_intakes(assignment, folder, student)
     for name, intake in intakes.items():
         answers, elsewhere = sorted(intake.answers.items()), sorted(intake.elsewhere)
-        said = intake.status, intake.message, intake.notes, sorted(intake.work.items())
+        said = (
+            intake.status,
+            intake.message,
+            intake.notes,
+            sorted(intake.work.items()),
+            intake.handed,
+        )
         digest.update(repr((name, answers, elsewhere, said)).encode())
     return Task(student, intakes, digest.hexdigest())
 
 
-def make_job(assignment: Assignment, task: Task, conditions: Conditions) -> Job:
+def make_job(
+    assignment: Assignment,
+    task: Task,
+    conditions: Conditions,
+    decisions: Mapping[str, Decision] | None = None,
+) -> Job:
     """All that grading a submission needs, wherever that is done.
 
     Args:
         assignment: the assignment.
         task: the submission.
         conditions: how its answers are run.
+        decisions: where the tests of each notebook run; apart by default.
     """
-    return Job(
-        assignment.texts, task.intakes, assignment.files, conditions, assignment.known_mistakes
-    )
+    known = assignment.known_mistakes
+    return Job(assignment.texts, task.intakes, assignment.files, conditions, known, decisions or {})
 
 
 def grade_class(
@@ -79,6 +91,7 @@ def grade_class(
     *,
     students: Sequence[str] | None = None,
     conditions: Conditions | None = None,
+    decisions: Callable[[], Mapping[str, Decision]] = dict,
     force: bool = False,
 ) -> Iterator[Result]:
     """Grade each student's submission and write feedback; results come as they are made.
@@ -95,6 +108,8 @@ def grade_class(
             parameter so that the classroom imports nothing that runs answers.
         students: folders of ``submitted/``; all of them by default.
         conditions: how answers are run; isolated, with 30 seconds for one cell, by default.
+        decisions: returns where the tests of each notebook run; called when there is something to
+            run. By default they run apart.
         force: grade unchanged submissions too; False by default.
 
     Yields:
@@ -132,8 +147,9 @@ def grade_class(
         return
     with gradebook.alone():
         gradebook.register(assignment)
+        decided = decisions()
         jobs = (
-            (task, make_job(assignment, task, conditions))
+            (task, make_job(assignment, task, conditions, decided))
             for task in itertools.chain([first], tasks)
         )
         with pool as opened:

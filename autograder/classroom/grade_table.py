@@ -9,10 +9,15 @@ from rich.table import Table
 from rich.text import Text
 
 from autograder.classroom.results import Result
+from autograder.grading.decision import Tests
 from autograder.grading.status import Status
 
 # More would push the table off the screen; the report has all.
 MOST_REMARKS = 20
+RAN_TOGETHER = (
+    "The tests ran together with the answers, in one sandboxed process: SECURITY.md says what that "
+    "protects."
+)
 NO_BREAK = "\N{NO-BREAK SPACE}"
 
 
@@ -51,9 +56,12 @@ def grade_table(
         table.add_row(who, *points, total, status)
     # A number and its name stay on one line.
     legend = "  ".join(f"{number}{NO_BREAK}{name}" for number, name in enumerate(names, 1))
+    lines = [Text(legend)]
+    if any(result.tests == Tests.TOGETHER for result in results):
+        lines.append(Text(RAN_TOGETHER))
     said = [Text(f"{student}: {sentence}") for student, sentence in _remarks(results)]
     more = [] if len(said) <= MOST_REMARKS else [Text(f"… and {len(said) - MOST_REMARKS} more.")]
-    return Group(table, Text(legend), *said[:MOST_REMARKS], *more)
+    return Group(table, *lines, *said[:MOST_REMARKS], *more)
 
 
 def _remarks(results: Sequence[Result]) -> Iterator[tuple[str, str]]:

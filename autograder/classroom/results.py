@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.grading.decision import Tests
 from autograder.grading.score import CellScore, has_points, no_points
 from autograder.grading.status import Status
 from course.cells import grade_id
@@ -33,6 +34,8 @@ class Result:
         notes: what student and instructor should know of how the answers were found.
         comments: what a person has written in Formgrader, by the answer's cell.
         penalty: what handing in late costs.
+        tests: where the tests ran: ``apart`` from the answers, or ``together`` with them, at least
+            in one notebook.
         is_final: False where grading itself failed, so that the submission is graded again.
     """
 
@@ -48,6 +51,7 @@ class Result:
     notes: list[str] = field(default_factory=list)
     comments: dict[str, str] = field(default_factory=dict)
     penalty: float = 0.0
+    tests: Tests = Tests.APART
     is_final: bool = True
 
     def to_json(self) -> dict[str, Any]:
@@ -93,6 +97,8 @@ def _add_notebook(result: Result, notebook: NotebookNode, name: str, notebooks: 
         result.status, result.message = Status(graded["status"]), graded["message"]
     result.misconceptions |= graded["misconceptions"]
     result.notes += graded["notes"]
+    if graded.get("tests") == Tests.TOGETHER:
+        result.tests = Tests.TOGETHER
     for cell in notebook.cells:
         if has_points(cell):
             noted = cell.metadata["course"]
@@ -150,6 +156,7 @@ def load(path: Path, key: str | None = None) -> Result | None:
         if data.pop("key") != key and key is not None:
             return None
         cells = {name: CellScore(**cell) for name, cell in data.pop("cells").items()}
-        return Result(status=Status(data.pop("status")), cells=cells, **data)
+        status, tests = Status(data.pop("status")), Tests(data.pop("tests", Tests.APART))
+        return Result(status=status, tests=tests, cells=cells, **data)
     except (OSError, ValueError, KeyError, TypeError):
         return None

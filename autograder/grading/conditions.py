@@ -11,6 +11,7 @@ from pathlib import Path
 
 from packaging.requirements import Requirement
 
+from autograder.grading.decision import Tests
 from autograder.grading.status import CELL_TIMEOUT
 
 DISTRIBUTION = "deep-learning-course"
@@ -61,9 +62,11 @@ class Conditions:
     Attributes:
         timeout: seconds for one cell.
         isolated: whether answers run in a sandbox; without one they have all rights of this user.
+        tests: where tests run, if somebody has asked for it; otherwise it is found out.
         environment: what grades, as ``environment_key`` says it; this machine's by default.
     """
 
     timeout: int = CELL_TIMEOUT
     isolated: bool = True
+    tests: Tests | None = None
     environment: str = field(default_factory=environment_key)

@@ -14,6 +14,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from autograder.errors import CourseError
 from autograder.grading.conditions import environment_key
+from autograder.grading.decision import Decision
 from autograder.grading.grade_notebook import Examination, examine
 from autograder.grading.harmless import harmless_markdown, make_harmless
 from autograder.grading.intake import Intake
@@ -30,6 +31,12 @@ from autograder.grading.score import no_points
 from autograder.grading.status import CELL_TIMEOUT
 from autograder.sandbox.workplace import Workplace, shared_workplace
 from course.cells import find_grade_id
+
+# Graders are told, and decide; to take the better of two ways would let every answer choose.
+MAY_BE_RIGHT = (
+    "failed since something could not go from the process of the answers to that of the tests. The "
+    "answer may be right all the same: `autograder grade --tests together` has both in one process."
+)
 
 
 def grade_submission(job: Job, workplace: Workplace | None = None) -> dict[str, str]:
@@ -64,6 +71,7 @@ def grade_submission(job: Job, workplace: Workplace | None = None) -> dict[str, 
                 job.files,
                 conditions.timeout,
                 known,
+                job.decisions.get(name),
             )
         )
         for name, intake in job.intakes.items()
@@ -77,6 +85,7 @@ def mark(
     files: bytes = b"",
     timeout: int = CELL_TIMEOUT,
     known: KnownMistakes | None = None,
+    decision: Decision | None = None,
 ) -> NotebookNode:
     """Grade the answers in one notebook.
 
@@ -87,23 +96,39 @@ def mark(
         files: a tar archive of what the notebook may read or import; empty by default.
         timeout: seconds for one cell; 30 by default.
         known: what known mistakes do, to recognise them by; none by default.
+        decision: where the tests run; apart by default.
 
     Returns:
         The instructor's notebook with the student's answers in it, run. Its metadata and that of
         its test cells say what it is worth (``course``). Nothing in it is active content.
     """
     known = known or KnownMistakes()
+    decision = decision or Decision()
     if intake.status:
         notebook = rebuild(instructor, intake.answers)
         scores = no_points(notebook, f"Not graded. {intake.message}")
-        examination = Examination(notebook, intake.status, 0.0, intake.message, scores)
+        examination = Examination(
+            notebook, intake.status, 0.0, intake.message, scores, decision=decision
+        )
     else:
         watch = exercises_with_mistakes(known)
         examination = examine(
-            instructor, intake.answers, workplace, files, timeout, intake.elsewhere, watch
+            instructor,
+            intake.answers,
+            workplace,
+            files,
+            timeout,
+            intake.elsewhere,
+            watch,
+            decision,
+            intake.handed,
         )
+    notes = list(intake.notes)
+    if examination.stranded and decision.values:
+        # An assignment that was not made here; a lesson says which forms its answers may have.
+        notes.append(f"{', '.join(examination.stranded)}: {MAY_BE_RIGHT}")
     mistakes = recognise(examination.behaviour, known)
-    marked = _text_only(_marked(examination, mistakes, intake.notes))
+    marked = _text_only(_marked(examination, mistakes, notes))
     _show_work(marked, intake.work)
     make_harmless(marked)
     return marked
@@ -145,5 +170,6 @@ def _marked(
         "seconds": round(examination.seconds, 2),
         "misconceptions": dict(mistakes),
         "notes": list(notes),
+        "tests": str(examination.decision.tests),
     }
     return notebook

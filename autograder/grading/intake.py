@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from autograder.grading.own_cells import Handed
 from autograder.grading.status import Status
 from autograder.notebooks.cells import Answers
 
@@ -21,6 +22,7 @@ class Intake:
         file: the file that was read, below the student's folder.
         work: by a task's ``grade_id``, the cells that the student has added below it, each as its
             type and its text. A person grades them.
+        handed: its cells that nbgrader knows, by name, and the code of those that it does not.
     """
 
     answers: Answers = field(default_factory=dict)
@@ -30,3 +32,4 @@ class Intake:
     notes: list[str] = field(default_factory=list)
     file: str = ""
     work: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    handed: list[Handed] = field(default_factory=list)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from autograder.grading.conditions import Conditions
+from autograder.grading.decision import Decision
 from autograder.grading.intake import Intake
 
 
@@ -19,6 +20,7 @@ class Job:
         files: a tar archive of what the notebooks may read or import.
         conditions: how the answers are run.
         known: what known mistakes do, to recognise them by, see ``KnownMistakes.to_bytes``.
+        decisions: where the tests of each notebook run, by its name; apart where it has none.
     """
 
     instructors: Mapping[str, str]
@@ -26,3 +28,4 @@ class Job:
     files: bytes
     conditions: Conditions
     known: bytes = b""
+    decisions: Mapping[str, Decision] = field(default_factory=dict)

@@ -30,6 +30,15 @@ def changed_names(source: str) -> set[str]:
     return names
 
 
+def deleted_names(source: str) -> set[str]:
+    """The names that a cell deletes at its top level."""
+    return {
+        node.id
+        for node in _nodes(source)
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Del)
+    }
+
+
 def import_statements(source: str) -> str:
     """The import statements at the top level of a cell."""
     tree = parse(source)

@@ -8,7 +8,7 @@ need a separate process.
 from __future__ import annotations
 
 import json
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from autograder.grading.find_notebook import (
 )
 from autograder.grading.intake import Intake
 from autograder.grading.match_answers import Matched, SubmittedCell, match_answers
+from autograder.grading.own_cells import Handed
 from autograder.grading.released import ReleasedNotebook
 from autograder.grading.status import Status
 
@@ -192,7 +193,19 @@ def _read(path: Path, notebook: ReleasedNotebook, is_named: bool) -> Intake:
         name: [(kind, utf8(text)) for kind, text in cells] for name, cells in matched.work.items()
     }
     notes = [utf8(note) for note in matched.notes]
-    return Intake(answers, matched.elsewhere, notes=notes, work=work)
+    handed = list(_handed(cells, notebook))
+    return Intake(answers, matched.elsewhere, notes=notes, work=work, handed=handed)
+
+
+def _handed(cells: list[SubmittedCell], notebook: ReleasedNotebook) -> Iterator[Handed]:
+    """The cells as grading takes them where answers and tests run together."""
+    known = {cell.grade_id for cell in notebook.cells} - {None}
+    for cell in cells:
+        name = next((name for name in (cell.grade_id, cell.cell_id) if name in known), None)
+        if name is not None:
+            yield Handed(name, "")
+        elif cell.cell_type == "code":
+            yield Handed(None, utf8(cell.text))
 
 
 def _cells(path: Path, cells: list[Any]) -> list[SubmittedCell]:

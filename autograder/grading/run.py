@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Set
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import nbformat
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
 from nbgrader import utils
 
+from autograder.grading.decision import value_kind
 from autograder.grading.names import changed_names, import_statements
+from autograder.grading.own_cells import Handed, is_own, with_own_cells
 from autograder.grading.rebuild import rebuild, references
 from autograder.grading.score import score_cell
-from autograder.grading.status import CELL_TIMEOUT, Status
+from autograder.grading.status import CELL_TIMEOUT, NOWHERE, OUT_OF_MEMORY, Status, Stop
 from autograder.notebooks.cells import Answers, Group, groups
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.protocol import (
@@ -39,24 +41,12 @@ from autograder.sandbox.workplace import Workplace, WorkplaceLostError
 from course.cells import grade_id, is_answer
 from course.check.names import bound_names
 
+# What the student's own cells are called where an answer has its name.
+OWN = "the student's own cells"
+
 # A process may be ended from outside too, by a machine short of memory, say. So an answer's process
 # has died when it has died this often, and grading has failed when it has failed this often.
 ATTEMPTS = {Status.DIED: 3, Status.ERROR: 5}
-OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
-
-# Before the first cell.
-NOWHERE = -1
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Where a run was cut short, and why."""
-
-    cell: int
-    status: Status
-    message: str
-
-
 LOST = Stop(NOWHERE, Status.ERROR, "Something has ended the processes that grade.")
 
 
@@ -67,6 +57,34 @@ class Reference:
 
     answers: Answers
     objects: ObjectUse | None
+
+
+P = TypeVar("P", bound="Pass")
+
+
+class Pass(Protocol):
+    """One pass over a notebook."""
+
+    def execute(self, workplace: Workplace, files: bytes, timeout: int) -> Stop | None:
+        """Run it; say where it was cut short, if it was."""
+
+
+def repeated(
+    make: Callable[[], P], workplace: Workplace, files: bytes, timeout: int
+) -> tuple[P, Stop | None]:
+    """One pass, repeated where a process has ended."""
+    tried: Counter[str] = Counter()
+    while True:
+        run = make()
+        try:
+            stop = run.execute(workplace, files, timeout)
+        except WorkplaceLostError:
+            stop = LOST
+        if stop is None:
+            return run, None
+        tried[stop.status] += 1
+        if tried[stop.status] >= ATTEMPTS.get(stop.status, 1):
+            return run, stop
 
 
 def run_notebook(
@@ -80,21 +98,18 @@ def run_notebook(
     *,
     keeps_arguments: bool = False,
     watch: Set[str] = frozenset(),
+    handed: Sequence[Handed] = (),
 ) -> tuple[NotebookRun, Stop | None]:
     """One pass over the rebuilt notebook, repeated where a process has ended; see ``NotebookRun``
     for ``watch``."""
-    tried: Counter[str] = Counter()
-    while True:
-        run = NotebookRun(rebuild(instructor, answers), right, skip, keeps_arguments, watch)
-        try:
-            stop = run.execute(workplace, files, timeout)
-        except WorkplaceLostError:
-            stop = LOST
-        if stop is None:
-            return run, None
-        tried[stop.status] += 1
-        if tried[stop.status] >= ATTEMPTS.get(stop.status, 1):
-            return run, stop
+
+    def make() -> NotebookRun:
+        notebook = rebuild(instructor, answers)
+        if handed:
+            notebook = with_own_cells(notebook, instructor, handed, apart=True)
+        return NotebookRun(notebook, right, skip, keeps_arguments, watch)
+
+    return repeated(make, workplace, files, timeout)
 
 
 class NotebookRun:
@@ -121,6 +136,8 @@ class NotebookRun:
         self.behaviour: dict[str, list[Any]] = {}
         self.objects = ObjectUse()
         self.lines: dict[int, int] = {}
+        self.asserted: dict[int, str] = {}
+        self.values: dict[str, str] = {}
         self.out_of_memory = False
 
     def execute(self, workplace: Workplace, files: bytes, timeout: int) -> Stop | None:
@@ -196,6 +213,8 @@ class NotebookRun:
                 new_output("execute_result", text, execution_count=cell.execution_count)
             )
         self.objects = done.objects
+        if utils.is_grade(cell):
+            self.values[grade_id(cell)] = value_kind(done.value)
         error = done.error
         if done.stopped:
             return Stop(index, Status(done.stopped), error.evalue if error else "It has ended.")
@@ -203,6 +222,8 @@ class NotebookRun:
             self.out_of_memory |= error.ename in OUT_OF_MEMORY
             if error.line is not None:
                 self.lines[index] = error.line
+            if error.asserted:
+                self.asserted[index] = error.asserted
             cell.outputs.append(
                 new_output(
                     "error", ename=error.ename, evalue=error.evalue, traceback=error.traceback
@@ -211,6 +232,9 @@ class NotebookRun:
         return None
 
     def _request(self, cell: NotebookNode) -> Cell:
+        if is_own(cell):
+            # It runs with the answers, and the tests take nothing of it.
+            return AnswerCell(cell.source, OWN, [], [], "", self.right.objects)
         # Asked first: a cell that a person marks is a grade cell too, and a student's.
         if not is_answer(cell):
             return (TestCell if utils.is_grade(cell) else LessonCell)(cell.source)

@@ -9,10 +9,12 @@ from nbconvert.filters import strip_ansi
 from nbformat import NotebookNode
 from nbgrader import utils
 
+from autograder.grading.decision import NUMBER
 from course.cells import grade_id
 
 NOT_ANSWERED = "Not answered."
 WAITING = "A person gives these points."
+NO_MESSAGE = "An assertion failed, without a message."
 
 
 @dataclass(frozen=True)
@@ -34,12 +36,18 @@ def has_points(cell: NotebookNode) -> bool:
     return bool(utils.is_grade(cell) or utils.is_task(cell))
 
 
-def score_cell(cell: NotebookNode) -> CellScore:
+def score_cell(cell: NotebookNode, expected: str | None = None) -> CellScore:
     """The points for a cell that has some, after it has run.
 
     Full points if it ended without an error. A number from 0 to the maximum as its last value is
-    partial credit, as in nbgrader; any other value there gives nothing, where nbgrader would give
-    everything. What the cell writes to stderr does not matter.
+    partial credit, as in nbgrader. Any other value there gives nothing, where nbgrader would give
+    everything, unless the instructor's own answer gives no number there either: then the value is
+    only shown. What the cell writes to stderr does not matter.
+
+    Args:
+        cell: the test cell.
+        expected: what it ends in with the instructor's own answers, see ``decision``; None where
+            that is not known.
     """
     maximum = float(cell.metadata["nbgrader"]["points"])
     if cell.cell_type != "code" or utils.is_solution(cell) or utils.is_task(cell):
@@ -50,9 +58,10 @@ def score_cell(cell: NotebookNode) -> CellScore:
     if message is not None:
         return CellScore(0.0, maximum, message)
     values = [output for output in cell.outputs if output.output_type == "execute_result"]
-    if not values:
+    if not values and expected != NUMBER:
         return CellScore(maximum, maximum)
-    return _partial_credit(values[-1].data.get("text/plain", ""), maximum)
+    text = values[-1].data.get("text/plain", "") if values else "None"
+    return _partial_credit(text, maximum, expected)
 
 
 def no_points(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
@@ -64,13 +73,18 @@ def no_points(notebook: NotebookNode, message: str) -> dict[str, CellScore]:
     }
 
 
-def _partial_credit(text: str, maximum: float) -> CellScore:
+def _partial_credit(text: str, maximum: float, expected: str | None) -> CellScore:
     try:
         value = float(text)
     except ValueError:
         value = math.nan
+    if math.isclose(value, maximum):
+        # A sum of tenths may end a little above.
+        value = maximum
     if 0 <= value <= maximum:
         return CellScore(value, maximum, "" if value == maximum else f"Partial credit: {value:g}.")
+    if expected not in (None, NUMBER):
+        return CellScore(maximum, maximum)
     return CellScore(
         0.0, maximum, f"The test's last value is {text[:80]}, not a number from 0 to {maximum:g}."
     )
@@ -90,5 +104,5 @@ def error_message(cell: NotebookNode) -> str | None:
         return None
     text = strip_ansi(error.evalue).strip()
     if error.ename == "AssertionError":
-        return text or "An assertion failed, without a message."
+        return text or NO_MESSAGE
     return f"{error.ename}: {text}" if text else error.ename

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 # Seconds; nbgrader's default. A lesson is graded in seconds, and the rest is for slow machines.
@@ -23,5 +24,24 @@ class Status(StrEnum):
     MEMORY = "memory"
     DIED = "died"
 
+    # Where answers and tests share a process, an answer changed what the tests depend on.
+    TAMPERED = "tampered"
+
     # Grading itself failed, and no answer is to blame.
     ERROR = "error"
+
+
+# The names of exceptions that say so.
+OUT_OF_MEMORY = {"MemoryError", "ResourceExhaustedError"}
+
+# Before the first cell.
+NOWHERE = -1
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Where a run was cut short, and why."""
+
+    cell: int
+    status: Status
+    message: str

@@ -14,8 +14,9 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.grading.rebuild import rebuild, references
-from autograder.grading.run import NotebookRun, Reference, Stop, known_objects
+from autograder.grading.run import NotebookRun, Reference, known_objects
 from autograder.grading.score import CellScore, score_cell
+from autograder.grading.status import Stop
 from autograder.notebooks.cells import Group, groups
 from autograder.sandbox.inside.channel import Channel
 from autograder.sandbox.inside.protocol import ObjectUse

@@ -18,6 +18,7 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from pygments.formatters import HtmlFormatter
 
+from autograder.grading.decision import Tests
 from autograder.grading.harmless import PICTURES, harmless_html
 from autograder.grading.status import Status
 from autograder.notebooks.cells import groups
@@ -96,6 +97,7 @@ def make_page(notebook: NotebookNode, grades: dict[str, Any]) -> str:
         status="" if status == Status.GRADED else status.capitalize(),
         message=graded.get("message", ""),
         notes=graded.get("notes", []),
+        together=graded.get("tests") == Tests.TOGETHER,
         exercises=exercises,
         score=grades["score"],
         points=grades["max_score"],

@@ -20,8 +20,10 @@ from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor, SaveAutoGrades
 from traitlets import Bool, Integer
 
+from autograder.grading.decide import decisions
 from autograder.grading.grade_submission import mark
 from autograder.grading.intake import Intake
+from autograder.grading.own_cells import Handed
 from autograder.grading.read_submission import read_timestamp
 from autograder.grading.reading_process import shared_reading_process
 from autograder.grading.rebuild import rebuild
@@ -66,6 +68,7 @@ class RebuildNotebook(NbGraderPreprocessor):
             "message": intake.message,
             "notes": intake.notes,
             "work": intake.work,
+            "handed": intake.handed,
         }
         return rebuilt, resources
 
@@ -130,11 +133,25 @@ class MarkNotebook(NbGraderPreprocessor):
         noted = nb.metadata["course"]
         status = Status(noted["status"]) if noted["status"] else None
         elsewhere, notes = set(noted["elsewhere"]), list(noted["notes"])
-        intake = Intake(answers, elsewhere, status, noted["message"], notes, work=noted["work"])
+        handed = [Handed(*cell) for cell in noted["handed"]]
+        intake = Intake(
+            answers,
+            elsewhere,
+            status,
+            noted["message"],
+            notes,
+            work=noted["work"],
+            handed=handed,
+        )
         workplace = shared_workplace(not self.trust_submissions)
-        files = archive(_folder(self, resources, submitted=False))
+        source = _folder(self, resources, submitted=False)
         instructor = _instructor(self, resources)
-        return mark(instructor, intake, workplace, files, self.timeout), resources
+        decided = decisions(source.resolve(), workplace, self.timeout)
+        decision = decided.get(resources["nbgrader"]["notebook"])
+        marked = mark(
+            instructor, intake, workplace, archive(source), self.timeout, decision=decision
+        )
+        return marked, resources
 
 
 class SaveScores(SaveAutoGrades):

@@ -24,6 +24,12 @@ def known_mistakes_path(folder: Path) -> Path:
     return folder / "known_mistakes.json.xz"
 
 
+def is_lesson(folder: Path) -> bool:
+    """Whether a folder's notebook is made from a lesson's source, and not by hand."""
+    source = source_path(folder)
+    return is_source(source) and source.is_file()
+
+
 def lesson_folders(root: Path) -> Iterator[Path]:
     """The folders below ``root/solutions`` that hold a lesson's source, in order."""
     for folder in sorted((root / "solutions").iterdir()):

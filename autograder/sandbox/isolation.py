@@ -14,8 +14,6 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from autograder.errors import IsolationError
-
 # Where a sandbox may write. Not /tmp, which may hold the course itself.
 SCRATCH = "/scratch"
 
@@ -133,14 +131,14 @@ def _data_folder() -> Path:
     """The data sets' folder, which is made where there is none.
 
     Raises:
-        IsolationError: it cannot be made.
+        OSError: it cannot be made; its message says what to do.
     """
     from course.datasets import data_dir
 
     try:
         data_dir().mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise IsolationError(
+        raise OSError(
             f"The folder for data sets, {data_dir()}, cannot be made ({error.strerror}): set the "
             "environment variable COURSE_DATA_DIR to a folder that you may write to."
         ) from None
@@ -154,7 +152,7 @@ def bubblewrap_command(writes_data: bool) -> list[str]:
         writes_data: whether the data sets' folder can be written to.
 
     Raises:
-        IsolationError: there is no folder for data sets, and none can be made.
+        OSError: there is no folder for data sets, and none can be made.
     """
     command = [
         bubblewrap() or "bwrap", "--unshare-all", "--die-with-parent", "--new-session",

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from typing import IO, Any, cast
 
 from autograder.errors import IsolationError
-from autograder.sandbox.inside.channel import Channel
+from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.protocol import End, Limits, Role, Spawn, to_json
 from autograder.sandbox.isolation import (
     SCRATCH,
@@ -52,7 +52,10 @@ class Zygote:
         command = [sys.executable, "-m", "autograder.sandbox.inside.zygote"]
         command += ["--control", str(other.fileno())]
         if isolated:
-            command = [*bubblewrap_command(role == "tests"), *command]
+            try:
+                command = [*bubblewrap_command(role == "tests"), *command]
+            except OSError as error:
+                raise IsolationError(str(error)) from None
         self.process = subprocess.Popen(
             command,
             pass_fds=[other.fileno()],
@@ -93,15 +96,21 @@ class Zygote:
         self._is_ready = True
 
     def spawn(
-        self, ends: list[socket.socket], files: IO[bytes], limits: Limits, timeout: float
+        self,
+        ends: list[socket.socket],
+        files: IO[bytes],
+        limits: Limits,
+        timeout: float,
+        role: Role | None = None,
     ) -> int:
-        """Fork a child that serves this role.
+        """Fork a child.
 
         Args:
             ends: the sockets that it serves on; they are closed here.
             files: an archive of what it finds in its working directory.
             limits: what it may take.
             timeout: seconds that a child for tests waits for the answers.
+            role: what it does; this zygote's own role by default.
 
         Returns:
             The child's number, for ``end``.
@@ -110,7 +119,7 @@ class Zygote:
             WorkplaceLostError: the zygote no longer runs.
         """
         try:
-            return self._spawn(ends, files, limits, timeout)
+            return self._spawn(ends, files, limits, timeout, role or self.role)
         except OSError as error:
             self._is_lost = True
             raise WorkplaceLostError from error
@@ -119,13 +128,18 @@ class Zygote:
                 end.close()
 
     def _spawn(
-        self, ends: list[socket.socket], files: IO[bytes], limits: Limits, timeout: float
+        self,
+        ends: list[socket.socket],
+        files: IO[bytes],
+        limits: Limits,
+        timeout: float,
+        role: Role,
     ) -> int:
         with self.lock:
             self.ready()
             number = next(self.numbers)
             scratch = SCRATCH if self.isolated else None
-            request = Spawn(number, self.role, timeout, limits, scratch)
+            request = Spawn(number, role, timeout, limits, scratch)
             descriptors = [end.fileno() for end in ends] + [files.fileno()]
             socket.send_fds(self.control, [to_json(request)], descriptors)
         return number
@@ -223,9 +237,7 @@ class Workplace:
         ours, tests_end = socket.socketpair()
         with closing(to_answers), closing(tests_end), closing(Channel(ours)) as channel:
             answers, tests = self._living("answers"), self._living("tests")
-            with tempfile.TemporaryFile() as archive:
-                archive.write(files or EMPTY_ARCHIVE)
-                archive.flush()
+            with _archive(files) as archive:
                 first = answers.spawn([answers_end], archive, self.limits, timeout)
                 second = tests.spawn([tests_end, to_answers], archive, self.limits, timeout)
             try:
@@ -235,6 +247,40 @@ class Workplace:
                 answers.end(first)
                 tests.end(second)
             if not (answers.alive() and tests.alive()):
+                raise WorkplaceLostError
+
+    @contextmanager
+    def together(self, files: bytes = b"") -> Iterator[Channel]:
+        """A new process in which answers and tests run together.
+
+        It may start programs, and sees nothing that answers may not see.
+
+        Args:
+            files: a tar archive of what the notebook may read or import.
+
+        Yields:
+            The channel to the process.
+
+        Raises:
+            WorkplaceLostError: as for ``pair``.
+        """
+        ours, end = socket.socketpair()
+        with closing(end), closing(Channel(ours)) as channel:
+            zygote = self._living("answers")
+            with _archive(files) as archive:
+                number = zygote.spawn([end], archive, self.limits, 0, "together")
+            try:
+                # It imports more when the first one is asked for.
+                channel.receive(START_SECONDS)
+            except (TimeoutError, ChannelClosedError):
+                zygote.end(number)
+                raise WorkplaceLostError from None
+            try:
+                yield channel
+            finally:
+                channel.close()
+                zygote.end(number)
+            if not zygote.alive():
                 raise WorkplaceLostError
 
     def close(self) -> None:
@@ -247,6 +293,15 @@ class Workplace:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+@contextmanager
+def _archive(files: bytes) -> Iterator[IO[bytes]]:
+    """An archive as an open file."""
+    with tempfile.TemporaryFile() as archive:
+        archive.write(files or EMPTY_ARCHIVE)
+        archive.flush()
+        yield archive
 
 
 _sharing = threading.Lock()

@@ -5,10 +5,11 @@ import json
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
-from nbgrader.tests import create_grade_cell, create_solution_cell
+from nbgrader.tests import create_grade_cell, create_solution_cell, create_task_cell
 from typer.testing import CliRunner
 
 from autograder.cli import app
+from autograder.grading.decide import asked_for
 from autograder.notebooks.source import read_lesson
 from autograder.proofs import plan, prove
 
@@ -130,7 +131,94 @@ def test_an_assignment_that_was_not_made_here(toy, monkeypatch):
     done = CliRunner().invoke(app, ["prove", "own", "--json"])
     assert done.exit_code == 1
     right, blank = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
-    assert right["score"] == 3
-    assert "a class of a library cannot go there" in right["problems"][0]
-    assert "compare objects of the answers' class Size" in right["notes"][0]
+    # An answer that is a library's class cannot travel, so these tests run together.
+    assert (right["score"], right["tests"], right["problems"]) == (4, "together", [])
+    assert "a class of a library cannot go there" in right["notes"][0]
     assert blank["problems"] == ["an untouched lesson scores 1 points"]
+
+
+def _own(toy, cells, name="own", **metadata):
+    """An assignment of a course, made by hand."""
+    folder = toy / "solutions" / name
+    folder.mkdir(exist_ok=True)
+    nbformat.write(new_notebook(cells=cells, metadata=metadata), folder / f"{name}.ipynb")
+    return folder
+
+
+def _proven(toy, monkeypatch, *options):
+    monkeypatch.chdir(toy)
+    done = CliRunner().invoke(app, ["prove", "own", "--json", *options])
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+def test_what_keeps_an_assignment_from_being_graded_is_said_at_once(toy, monkeypatch):
+    cells = [
+        create_solution_cell("x = 1", "code", "same"),
+        create_grade_cell("assert x == 1", "code", "same", 1),
+    ]
+    _own(toy, cells)
+    (proof,) = _proven(toy, monkeypatch)
+    assert "Duplicate grade id: same" in proof["problems"][0]
+    kernel = {"name": "ir", "display_name": "R", "language": "R"}
+    _own(toy, [create_grade_cell("1", "code", "t", 1)], kernelspec=kernel)
+    (proof,) = _proven(toy, monkeypatch)
+    assert proof["problems"] == ["its kernel runs r, and only Python is graded here"]
+    region = new_code_cell("### BEGIN SOLUTION\nx = 1\n### END SOLUTION")
+    _own(toy, [region, create_grade_cell("assert x", "code", "t", 1)])
+    (proof,) = _proven(toy, monkeypatch)
+    assert "Solution region detected in a non-solution cell" in proof["problems"][0]
+
+
+@pytest.mark.slow
+def test_what_an_author_should_know_of_an_assignment(toy, monkeypatch):
+    cells = [
+        new_code_cell("base = 2\nimport not_there_at_all"),
+        create_solution_cell("def double(x):\n    return 3 * x", "code", "double"),
+        create_grade_cell("twice = double(base)\nassert twice == 4", "code", "bare", 1),
+        create_grade_cell("assert double(0) == 1, 'wrong'", "code", "nothing", 0),
+        create_grade_cell("### AUTOTEST double(1)", "code", "auto", 1),
+        create_task_cell("Write about it.", "markdown", "essay", 5),
+    ]
+    _own(toy, cells)
+    right, _ = _proven(toy, monkeypatch)
+    text = "\n".join(right["problems"])
+    assert "cell 1, the assignment's own, fails: base = 2: ModuleNotFoundError" in text
+    assert "fails bare: An assertion failed: assert twice == 4 (twice is 6)." in text
+    assert "fails nothing, which is worth 0 points: wrong" in text
+    assert "auto has AUTOTEST comments" in text
+    assert any("5 points are given by a person" in note for note in right["notes"])
+    assert right["tests"] == "apart"
+
+
+@pytest.mark.slow
+def test_where_tests_run_is_decided_kept_and_can_be_asked_for(toy, monkeypatch):
+    cells = [
+        create_solution_cell("def ask():\n    return input('Yes? ')", "code", "ask"),
+        new_code_cell("from unittest.mock import patch"),
+        create_grade_cell(
+            "with patch('builtins.input', return_value='y'):\n    assert ask() == 'y'",
+            "code", "asked", 2,
+        ),
+    ]  # fmt: skip
+    folder = _own(toy, cells)
+    record = toy / "solutions" / ".proofs" / "own.json"
+    right, blank = _proven(toy, monkeypatch)
+    assert (right["score"], right["tests"], blank["score"]) == (2, "together", 0)
+    (note,) = [note for note in right["notes"] if note.startswith("tests run together")]
+    assert "asked gets 0 of 2 points apart, and 2 together" in note
+    kept = json.loads(record.read_text())
+    assert kept["notebooks"]["own"]["tests"] == "together"
+    assert asked_for(folder) is None
+    right, _ = _proven(toy, monkeypatch, "--tests", "apart")
+    assert (right["score"], right["tests"]) == (0, "apart")
+    assert asked_for(folder) == "apart"
+    # What has been asked for is forgotten when it is proven again.
+    right, _ = _proven(toy, monkeypatch)
+    assert right["tests"] == "together"
+    assert asked_for(folder) is None
+
+
+def test_a_lessons_tests_run_apart(toy, command):
+    status, said = command(toy, "prove", "90_adding", "--tests", "together")
+    assert status == 2
+    assert "its tests run apart" in said

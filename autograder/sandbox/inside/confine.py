@@ -31,6 +31,12 @@ WATCH_SECONDS = 0.05
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 CLONE_THREAD = 0x00010000
+CLONE_NEWCGROUP = 0x02000000
+# A new namespace of any kind that clone can make.
+CLONE_NAMESPACES = (
+    CLONE_NEWNS | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+    | CLONE_NEWCGROUP
+)  # fmt: skip
 AF_VSOCK = 40
 MS_NOSUID, MS_NODEV, MS_NOEXEC, MS_REC, MS_PRIVATE = 2, 4, 8, 0x4000, 0x40000
 PR_SET_SECCOMP, PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP = 22, 38, 24
@@ -70,6 +76,8 @@ def private_files(scratch: str, megabytes: int) -> None:
         scratch: the folder that holds the working directory.
         megabytes: the size of each file system.
     """
+    # Of this process and its children alone: the one that waits for them goes on seeing /proc.
+    _check(_libc.unshare(CLONE_NEWNS), "unshare")
     _mount("none", "/", None, MS_REC | MS_PRIVATE, None)
     for folder in (scratch, "/dev/shm"):
         options = f"size={megabytes}m,nr_inodes=10000,mode=0700"
@@ -97,6 +105,11 @@ def _mount(source: str, target: str, kind: str | None, flags: int, options: str 
     _check(result, f"mounting {target}")
 
 
+# Processes and threads that one submission may have at a time, where it may have several. Training
+# with TensorFlow takes about forty threads.
+MAX_PROCESSES = 200
+
+
 def limit_resources(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
     """Limit what this process may take, beyond what it has now.
 
@@ -117,6 +130,8 @@ def limit_resources(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
         resource.RLIMIT_FSIZE: file_mb * MEGABYTE,
         resource.RLIMIT_NOFILE: 256,
         resource.RLIMIT_CORE: 0,
+        # Of this user in this user namespace, in which nothing else runs.
+        resource.RLIMIT_NPROC: MAX_PROCESSES,
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
@@ -164,9 +179,12 @@ def _status(process: int, processes: int) -> dict[str, int]:
     }
 
 
-def drop_privileges() -> None:
+def drop_privileges(programs: bool = False) -> None:
     """Give up every capability for good, and refuse the system calls that answers never need: new
     processes and programs, tracing, mounts, namespaces.
+
+    Args:
+        programs: whether to allow new processes and programs, as `!command` in a notebook needs.
 
     Raises:
         OSError: the kernel refuses, or this machine's system calls are not known here.
@@ -179,12 +197,12 @@ def drop_privileges() -> None:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     header = struct.pack("<Ii", 0x20080522, 0)
     _check(_libc.capset(header, bytes(24)), "capset")
-    _filter_system_calls()
+    _filter_system_calls(programs)
 
 
-# What a process may not ask the kernel for.
+# What a process may not ask the kernel for; the first only where it may start no programs.
+PROGRAMS = ("fork", "vfork", "execve", "execveat")
 DENIED = (
-    "fork", "vfork", "execve", "execveat",
     "ptrace", "process_vm_readv", "process_vm_writev", "perf_event_open", "bpf", "userfaultfd",
     "mount", "umount2", "pivot_root", "chroot", "open_by_handle_at", "unshare", "setns",
     "keyctl", "add_key", "request_key", "io_uring_setup",
@@ -241,12 +259,13 @@ _LOAD, _JUMP_EQUAL, _JUMP_ATLEAST, _JUMP_SET, _RETURN = 0x20, 0x15, 0x35, 0x45, 
 _ALLOW, _ERRNO, _KILL = 0x7FFF0000, 0x00050000, 0x80000000
 
 
-def _filter_system_calls() -> None:
+def _filter_system_calls(programs: bool) -> None:
     name = platform.machine()
     if name not in MACHINES:
         raise OSError(errno.ENOSYS, f"no list of system calls for {name}")
     machine = MACHINES[name]
-    denied = [number for call in DENIED if (number := machine.denied[call]) is not None]
+    calls = DENIED if programs else (*PROGRAMS, *DENIED)
+    denied = [number for call in calls if (number := machine.denied[call]) is not None]
     deny = _ERRNO | errno.EPERM
     program = [
         (_LOAD, 0, 0, 4),
@@ -271,7 +290,7 @@ def _filter_system_calls() -> None:
         (_RETURN, 0, 0, _ERRNO | errno.ENOSYS),
         (_JUMP_EQUAL, 0, 3, machine.clone),
         (_LOAD, 0, 0, 16),
-        (_JUMP_SET, 1, 0, CLONE_THREAD),
+        (_JUMP_SET, 0, 1, CLONE_NAMESPACES) if programs else (_JUMP_SET, 1, 0, CLONE_THREAD),
         (_RETURN, 0, 0, deny),
         (_RETURN, 0, 0, _ALLOW),
     ]

@@ -25,6 +25,7 @@ from autograder.sandbox.inside.protocol import (
     Ran,
     Reply,
     Returned,
+    SharedDone,
 )
 
 MAX_OUTPUTS = 1_000
@@ -109,6 +110,28 @@ def read_reply(body: Any) -> Reply:
     raise unreadable()
 
 
+def read_shared(body: Any) -> SharedDone:
+    """What a cell came to in a process that answers share with tests.
+
+    Raises:
+        CannotTravelError: it is malformed.
+    """
+    fields = _fields(body)
+    error, value = fields.get("error"), fields.get("value")
+    changed, origins = fields.get("changed"), fields.get("origins")
+    if type(changed) is not list or type(origins) is not dict:
+        raise unreadable()
+    return SharedDone(
+        token=_text(fields.get("token")),
+        outputs=_read_outputs(fields.get("outputs")),
+        error=None if error is None else _read_error(error),
+        value=None if value is None else _text(value)[:MAX_TEXT],
+        interrupted=fields.get("interrupted") is True,
+        changed=[_text(name)[:MAX_NAME] for name in changed],
+        origins={_text(name): _text(origins[name]) for name in origins},
+    )
+
+
 def read_lent(kind: str, content: Any) -> BorrowedFunction | BorrowedObject:
     """What is said of something that stays with the answers.
 
@@ -181,6 +204,7 @@ def _read_error(error: Any) -> ErrorReport:
         traceback=[_text(frame)[:MAX_TEXT] for frame in frames[:MAX_FRAMES]]
         if type(frames) is list
         else [],
+        asserted=_text(fields.get("asserted"))[:MAX_TEXT],
     )
 
 

@@ -4,6 +4,7 @@
 
     grader ──── Spawn, End ───────────────▶ zygotes, which fork the other two
     grader ──── LessonCell, … Watch ───────▶ tests' process
+    grader ──── SharedCell ───────────────▶ the one process, where answers and tests run together
     tests' process ── Run, Kinds, Get, Call ▶ answers' process
     answers' process ── CallBack ─────────▶ tests' process, which is waiting for a reply
 
@@ -47,6 +48,8 @@ class ErrorReport:
         args: its arguments; None where some are not plain values.
         line: the line of the answer that raised it, if one did.
         traceback: lines as Jupyter would show them.
+        asserted: for a test's assertion without a message, as it is written, and the values of the
+            names in it.
     """
 
     ename: str
@@ -55,10 +58,11 @@ class ErrorReport:
     args: list[Any] | None = None
     line: int | None = None
     traceback: list[str] = field(default_factory=list)
+    asserted: str = ""
 
 
-# What a forked process is for.
-Role = Literal["answers", "tests"]
+# What a forked process is for: one side of a pair, or both together.
+Role = Literal["answers", "tests", "together"]
 
 
 # ------------------------------------------------------------------- from the grader to the zygotes
@@ -229,6 +233,56 @@ class CellDone:
     value: str | None
     stopped: Stopped | None
     objects: ObjectUse
+
+
+# ------------------------------------------- between the grader and a process of answers and tests
+
+# Whose a cell is: the instructor's, an answer, or what a student has added; a check is a cell that
+# the grader has made, and expects to fail or to pass.
+CellKind = Literal["lesson", "test", "answer", "own", "check"]
+
+
+@dataclass(frozen=True)
+class SharedCell:
+    """Run a cell where answers and tests share a process.
+
+    Attributes:
+        token: what the reply has to repeat.
+        source: the cell.
+        kind: whose it is.
+        seconds: after which it is interrupted.
+        names: names of the notebook whose origin is asked for, see ``watch.origins``.
+    """
+
+    token: str
+    source: str
+    kind: CellKind
+    seconds: float
+    names: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SharedDone:
+    """What running a cell came to there. Students' code runs in the process that says so.
+
+    Attributes:
+        token: the cell's.
+        outputs: what it displayed.
+        error: the exception that ended it, if one did.
+        value: the text of its last expression, if it ended in one that is not None.
+        interrupted: whether it was interrupted.
+        changed: before or after it, what was no longer as it was before any answer ran, see
+            ``watch``; only for a test.
+        origins: of the names that were asked for.
+    """
+
+    token: str
+    outputs: list[Output]
+    error: ErrorReport | None
+    value: str | None
+    interrupted: bool
+    changed: list[str]
+    origins: dict[str, str]
 
 
 # ------------------------------------------------------------------- from the tests to the answers
@@ -418,9 +472,10 @@ class CallBack:
 
 Control = Spawn | End | Ready | Ended
 Cell = LessonCell | TestCell | AnswerCell | Watch
+Shared = SharedCell | SharedDone
 Request = Run | Kinds | Get | Call
 Reply = Ran | Described | Got | Returned | Iterating | Raised
-Message = Control | Cell | CellDone | Watched | Request | CalledBack | Reply | CallBack
+Message = Control | Cell | CellDone | Watched | Shared | Request | CalledBack | Reply | CallBack
 
 # ---------------------------------------------------------------------- messages as dicts and back
 
@@ -436,7 +491,7 @@ VERBS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
         Spawn, End, Ready, Ended, LessonCell, TestCell, AnswerCell, CellDone, Watch, Watched,
-        Run, Kinds, Get, Call, CalledBack, Raised,
+        SharedCell, Run, Kinds, Get, Call, CalledBack, Raised,
     )
 }  # fmt: skip
 

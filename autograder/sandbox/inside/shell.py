@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,7 +60,7 @@ class LimitedText(io.TextIOBase):
         return text + (f"\n[{dropped} more characters were dropped.]\n" if dropped > 0 else "")
 
 
-class _QuietShell(InteractiveShell):
+class QuietShell(InteractiveShell):
     """Errors are returned, not shown."""
 
     def showtraceback(self, *_: Any, **__: Any) -> None:
@@ -74,22 +76,58 @@ class _QuietShell(InteractiveShell):
 class Shell:
     """An IPython shell whose output is collected."""
 
-    def __init__(self) -> None:
+    def __init__(self, kind: type[QuietShell] = QuietShell) -> None:
+        """Make it.
+
+        Args:
+            kind: of shell.
+        """
         os.environ.setdefault("IPYTHONDIR", "/tmp/ipython")
         config = Config()
         config.HistoryManager.enabled = False
         config.InteractiveShell.colors = "nocolor"
-        self.ip: Any = _QuietShell.instance(config=config)
+        self.ip: Any = kind.instance(config=config)
         self.names: dict[str, Any] = self.ip.user_ns
 
     def run(self, source: str) -> CellRun:
         """Run one cell in the shared namespace."""
+        return self._run(lambda: self.ip.run_cell(source, store_history=True))
+
+    def run_in(
+        self, loop: asyncio.AbstractEventLoop, source: str, store_history: bool = True
+    ) -> CellRun:
+        """As ``run``, with an event loop that runs meanwhile, as a kernel's does.
+
+        Args:
+            loop: the loop.
+            source: the cell.
+            store_history: whether the notebook's ``In`` and ``Out`` have the cell.
+        """
+
+        async def in_loop() -> Any:
+            transformed, raised = source, None
+            try:
+                transformed = self.ip.transform_cell(source)
+            except Exception:
+                raised = sys.exc_info()
+            if not self.ip.should_run_async(source, transformed_cell=transformed):
+                return self.ip.run_cell(source, store_history=store_history)
+            return await self.ip.run_cell_async(
+                source,
+                store_history=store_history,
+                transformed_cell=transformed,
+                preprocessing_exc_tuple=raised,
+            )
+
+        return self._run(lambda: loop.run_until_complete(in_loop()))
+
+    def _run(self, execute: Callable[[], Any]) -> CellRun:
         stdout, stderr = LimitedText(), LimitedText()
         saved = sys.stdout, sys.stderr
         with capture_output(stdout=False, stderr=False, display=True) as captured:
             sys.stdout, sys.stderr = stdout, stderr
             try:
-                result = self.ip.run_cell(source, store_history=True)
+                result = execute()
             finally:
                 sys.stdout, sys.stderr = saved
         run = CellRun(error=result.error_before_exec or result.error_in_exec)

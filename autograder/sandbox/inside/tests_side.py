@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from autograder.sandbox.inside.answers_process import AnswersProcess, AnswerStoppedError
+from autograder.sandbox.inside.assertions import bare_assertion
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.errors import CannotTravelError, advice
 from autograder.sandbox.inside.exceptions import exception_class
@@ -178,6 +179,7 @@ class TestsSide:
             str(error),
             line=self.answers.line,
             traceback=traceback_text(error),
+            asserted=bare_assertion(error),
         )
 
     def _done(

@@ -15,7 +15,11 @@ import socket
 import sys
 import tarfile
 import tempfile
+import time
+from contextlib import suppress
 from pathlib import Path
+
+import psutil
 
 from autograder.sandbox.inside import confine
 from autograder.sandbox.inside.channel import Channel
@@ -28,6 +32,11 @@ SIDES = {
     "answers": "autograder.sandbox.inside.answers_side",
     "tests": "autograder.sandbox.inside.tests_side",
 }
+# Imported when it is first asked for, which no lesson does: it imports and remembers much.
+TOGETHER = "autograder.sandbox.inside.together_side"
+
+# Seconds from one look at the memory of a submission's processes to the next.
+LOOK = 0.25
 
 
 def main() -> None:
@@ -72,6 +81,9 @@ def _end(child: int | None) -> None:
 
 
 def _spawn(request: Spawn, descriptors: list[int], control: socket.socket) -> int:
+    if request.role == "together" and TOGETHER not in sys.modules:
+        importlib.import_module(TOGETHER)
+        share_memory()
     child = os.fork()
     if child:
         return child
@@ -90,6 +102,7 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
     if sys.platform == "linux":
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     limits, scratch = request.limits, request.scratch
+    programs = request.role == "together"
     if scratch is not None:
         # A submission sees another `/proc` than this one, which shows its processes.
         processes = os.open("/proc", os.O_RDONLY)
@@ -99,7 +112,10 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
             # Only the first process of a namespace can end it whole, so this one waits for it.
             for descriptor in descriptors:
                 os.close(descriptor)
-            confine.watch_threads(first, processes, limits.threads)
+            if programs:
+                _guard(first, limits.memory_mb)
+            else:
+                confine.watch_threads(first, processes, limits.threads)
             return
         os.close(processes)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -110,7 +126,9 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
             hide_memory()
             for descriptor in descriptors:
                 os.close(descriptor)
-            os.waitpid(served, 0)
+            # What is left behind by others is this process's to wait for.
+            while os.wait()[0] != served:
+                pass
             return
         confine.limit_resources(limits.memory_mb, limits.cpu_seconds, limits.file_mb)
         confine.private_files(scratch, limits.scratch_mb)
@@ -118,10 +136,36 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
     _enter_work_folder(descriptors.pop(), scratch)
     if scratch is not None:
         hide_memory()
-        confine.drop_privileges()
+        confine.drop_privileges(programs)
     _silence()
     channels = [Channel(socket.socket(fileno=descriptor)) for descriptor in descriptors]
-    importlib.import_module(SIDES[request.role]).serve(channels, request.timeout)
+    importlib.import_module(SIDES.get(request.role, TOGETHER)).serve(channels, request.timeout)
+
+
+def _guard(first: int, memory_mb: int) -> None:
+    """Wait for the first process of a namespace; end it, and so all others in there, when together
+    they take too much memory.
+
+    A limit on the memory of each process is none where there may be many.
+    """
+    # The second process in there begins as a copy of the first.
+    most = 2 * _memory(first) + memory_mb * confine.MEGABYTE
+    while os.waitpid(first, os.WNOHANG) == (0, 0):
+        if _memory(first) > most:
+            os.kill(first, signal.SIGKILL)
+        time.sleep(LOOK)
+
+
+def _memory(first: int) -> int:
+    """The bytes that a process and those below it have for themselves."""
+    total = 0
+    with suppress(psutil.Error):
+        parent = psutil.Process(first)
+        for process in [parent, *parent.children(recursive=True)]:
+            with suppress(psutil.Error):
+                memory = process.memory_info()
+                total += memory.rss - memory.shared
+    return total
 
 
 def _enter_work_folder(archive: int, scratch: str | None) -> None:
