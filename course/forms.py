@@ -185,7 +185,7 @@ def _look_at_model(model: Any, classes: Collection[str]) -> None:
         return
     if not model.built:
         raise FormError(NOT_BUILT)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory(prefix="form-") as folder:
         path = Path(folder, "model.keras")
         try:
             model.save(path)

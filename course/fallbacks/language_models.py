@@ -54,7 +54,7 @@ def train_language_model(
 
 
 def _fit(
-    network: keras.Model, train: Pair, validation: Pair, *, epochs: int, rate: float, batch: int
+    network: keras.Model, train: Pair, held_out: Pair, *, epochs: int, rate: float, batch: int
 ) -> keras.callbacks.History:
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(factor=0.3, patience=0, min_delta=0.015),
@@ -66,7 +66,7 @@ def _fit(
     )
     return network.fit(
         *train,
-        validation_data=validation,
+        validation_data=held_out,
         epochs=epochs,
         batch_size=batch,
         callbacks=callbacks,

@@ -108,9 +108,10 @@ def test_a_cell_that_raises_stops_the_build(toy_lesson):
 
 def test_finds_an_edited_source(toy_lesson):
     replace_once(toy_lesson.source, "look at negative numbers", "look again")
-    (problem,) = said(check(read_lesson(toy_lesson.folder)))
-    assert "the instructor notebook is not" in problem
-    assert problem.startswith("solutions/90_adding/adding.ipynb, cell 8: ")
+    notebook, mistakes = said(check(read_lesson(toy_lesson.folder)))
+    assert "the instructor notebook is not" in notebook
+    assert notebook.startswith("solutions/90_adding/adding.ipynb, cell 8: ")
+    assert "what is kept of known mistakes is not about" in mistakes
 
 
 def test_finds_a_lesson_that_was_edited_by_hand(toy_lesson):
