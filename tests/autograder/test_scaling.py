@@ -1,5 +1,6 @@
 """Past one machine: a Dask cluster grades, and PostgreSQL keeps the gradebook. Both are real."""
 
+import csv
 import os
 import shutil
 import signal
@@ -129,9 +130,10 @@ def test_a_gradebook_in_postgresql(toy, small_class, database):
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    rows = (toy / "class" / "grades.csv").read_text().splitlines()[1:]
-    exported = {row.split(",")[3]: float(row.split(",")[-2]) for row in rows}
-    assert exported == small_class
+    with (toy / "class" / "grades.csv").open(newline="") as file:
+        rows = {row["student_id"]: row for row in csv.DictReader(file)}
+    assert {name: float(row["score"]) for name, row in rows.items()} == small_class
+    assert {row["state"] for row in rows.values()} == {"graded"}
 
 
 def test_a_database_that_is_not_there_is_named(toy, small_class):
