@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -11,13 +12,16 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
 from autograder.grading.grade_notebook import examine
+from autograder.grading.rebuild import references
+from autograder.notebooks.folders import lesson_folders
 from autograder.sandbox.isolation import isolation_problem
 from autograder.sandbox.workplace import Workplace
-from course.cells import note_hidden_tests
+from course.cells import find_grade_id, note_hidden_tests
 from course.check import check
 from course.check.answers import NOT_YET, RIGHT
 from course.forms import NOT_BUILT, NOT_LOADABLE, OBJECT_ARRAY, advice
 
+ROOT = Path(__file__).parents[2]
 SETUP = "import keras\nimport numpy as np\n\n\ndef shared(x):\n    return 2 * x"
 
 MODEL = """\
@@ -293,3 +297,19 @@ def test_grading_and_checking_agree(form, graded, checked):
     assert said in message
     assert said in why
     assert bool(message) == bool(said)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("folder", list(lesson_folders(ROOT)), ids=lambda folder: folder.name)
+def test_the_instructors_answers_have_forms_that_course_check_takes(folder, tmp_path):
+    (released,) = (ROOT / "lessons" / folder.name).glob("*.ipynb")
+    own = references(nbformat.read(folder / released.name, as_version=4))
+    notebook = nbformat.read(released, as_version=4)
+    for cell in notebook.cells:
+        cell.source = own.get(find_grade_id(cell) or "", cell.source)
+    path = tmp_path / folder.name / released.name
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    report = check(path, whole=False)
+    assert [(o.name, o.state, o.message) for o in report.exercises if not o.is_done] == []
+    assert report.problems == []
