@@ -962,6 +962,7 @@ for steps, words, size, scale in [(1, 3, 4, 1), (5, 4, 6, 3), (3, 7, 2, 1000)]:
 query, keys = np.array([[-20.0], [20.0], [1.0]]), np.array([[0.0], [1.0], [30.0]])
 with np.errstate(all="ignore"):
     result = attention(query, keys, keys, np.array([True, True, False]), np.array([1000.0]))
+    alone = attention(query[:1], keys, keys, np.array([True, True, False]), np.array([1000.0]))
 weights = np.asarray(result[1])
 assert weights.shape == (3, 3), f"three steps, three words: got weights of shape {weights.shape}."
 for row, want, scores in zip(
@@ -973,6 +974,9 @@ for row, want, scores in zip(
         f"two words with the scores {scores}, and padding: expected weights {want}, got {row.round(3)}. Is the number for "
         "padding far below every score, and is each step's own largest score taken off before the exponential?"
     )
+assert np.allclose(alone[1], [[0.5, 0.5, 0]], atol=1e-4), (
+    f"the step with the scores -1000 and -1000 alone: expected .5, .5 and 0, got {np.round(alone[1], 3)}"
+)
 ### END HIDDEN TESTS
 
 # %% grade_id="attention_values" points=1
