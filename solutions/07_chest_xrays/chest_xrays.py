@@ -1001,6 +1001,7 @@ keras.utils.set_random_seed(0)
 against = small_network((10, 12, 1), -np.ones((8, 10, 3)))
 film = np.random.default_rng(0).normal(size=(10, 12, 1)).astype("float32")
 heat = np.asarray(grad_cam(against, film, "maps"))
+assert heat.shape == (8, 10), f"Maps of 8 by 10 give a heat of shape (8, 10), got {heat.shape}."
 assert np.all(np.isfinite(heat)), (
     "Where nothing argues for pneumonia the heat holds NaN: what is it divided by?"
 )
@@ -1225,6 +1226,8 @@ assert np.allclose(hidden[middle], few["image"][:8][middle]), (
 # %% grade_id="hide_letters_hospital" points=2
 # Hidden tests: the same films with either letter, one hospital at a time, and what must stay.
 ### BEGIN HIDDEN TESTS
+hidden = np.asarray(hide_letters(few["image"]))
+assert np.isfinite(hidden).all(), "Some pixels are not numbers any more."
 for films, what in [
     (np.arange(64), "64 films"),
     (np.flatnonzero(few["hospital"] == 0), "films of north only"),
@@ -1239,7 +1242,6 @@ for films, what in [
 allowed = np.zeros((64, 64), bool)
 for top, left, bottom, right in CORNERS.values():
     allowed[top:bottom, left:right] = True
-hidden = np.asarray(hide_letters(few["image"]))
 changed = np.any(np.abs(hidden - few["image"]) > 1e-6, axis=(0, 3)) & ~allowed
 assert not changed.any(), (
     f"{changed.sum()} pixels outside the two corners have changed; lungs reach up there on some films."
