@@ -710,6 +710,8 @@ for part, values in {"middle": middle, "range's width": upper - lower}.items():
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(0)
 network, rng = harvest_model(5), np.random.default_rng(0)
+sizes = [w.shape[0] for w in network.weights if w.name == "recurrent_kernel"]
+assert 5 in sizes, f"units = 5: expected a recurrent layer of size 5, found sizes {sizes}."
 inputs = [rng.normal(0, 2, shape).astype("float32") for shape in [(64, 20, 3), (64, 5)]]
 quantiles = np.asarray(network(inputs))
 assert quantiles.dtype == np.float32, f"Expected float32, got {quantiles.dtype}."
