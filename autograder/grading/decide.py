@@ -32,6 +32,9 @@ from autograder.sandbox.workplace import Workplace
 from course.cells import grade_id, is_answer
 from course.check.names import bound_names, needed_names
 
+# Characters of what a test says in a reason.
+MAX_REASON = 300
+
 
 def decide(
     instructor: NotebookNode,
@@ -98,10 +101,17 @@ def _decide(
         if (cell.score or 0.0) > (other.score or 0.0):
             reason = (
                 f"{name} gets {other.score or 0:g} of {other.max_score:g} points apart, and "
-                f"{cell.score:g} together: {other.message}"
+                f"{cell.score:g} together: {_why(apart, name)}"
             )
             return replace(together.decision, reason=reason)
     return replace(apart.decision, reason="your answers get the same points together")
+
+
+def _why(examination: Examination, test: str) -> str:
+    """Why a test lost points, in one line."""
+    asserted = examination.asserted.get(test)
+    text = asserted or (examination.cells[test].message.splitlines() or [""])[0]
+    return text if len(text) <= MAX_REASON else f"{text[:MAX_REASON]} …"
 
 
 def decisions(

@@ -242,8 +242,9 @@ def test_what_is_replaced_is_noticed(grade, name):
     graded = grade(dedent(AT_CELL[name]) + "\n" + WRONG)
     scores = points(graded)
     assert {score for test, score in scores.items() if test != "names_two"} == {0.0}, graded.cells
-    # Without `isinstance` IPython runs no cell any more.
-    assert graded.status == ("timeout" if name == "isinstance" else "tampered"), graded.message
+    # Without `isinstance` IPython runs no cell any more, and how that ends is a matter of chance.
+    stopped = ("timeout", "died") if name == "isinstance" else ()
+    assert graded.status in ("tampered", *stopped), graded.message
     if name not in ("isinstance", "builtins"):
         assert "had been changed" in graded.message
         assert any(cell.message.startswith("Not counted") for cell in graded.cells.values())

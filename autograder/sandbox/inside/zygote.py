@@ -144,28 +144,31 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
 
 def _guard(first: int, memory_mb: int) -> None:
     """Wait for the first process of a namespace; end it, and so all others in there, when together
-    they take too much memory.
+    they take too much memory or are too many.
 
-    A limit on the memory of each process is none where there may be many.
+    A limit on the memory of each process is none where there may be many, and the system's limit on
+    processes does not bind where root grades.
     """
     # The second process in there begins as a copy of the first.
-    most = 2 * _memory(first) + memory_mb * confine.MEGABYTE
+    most = 2 * _taken(first)[0] + memory_mb * confine.MEGABYTE
     while os.waitpid(first, os.WNOHANG) == (0, 0):
-        if _memory(first) > most:
+        memory, threads = _taken(first)
+        if memory > most or threads > confine.MAX_PROCESSES:
             os.kill(first, signal.SIGKILL)
         time.sleep(LOOK)
 
 
-def _memory(first: int) -> int:
-    """The bytes that a process and those below it have for themselves."""
-    total = 0
+def _taken(first: int) -> tuple[int, int]:
+    """The bytes that a process and those below it have for themselves, and their threads."""
+    memory = threads = 0
     with suppress(psutil.Error):
         parent = psutil.Process(first)
         for process in [parent, *parent.children(recursive=True)]:
             with suppress(psutil.Error):
-                memory = process.memory_info()
-                total += memory.rss - memory.shared
-    return total
+                taken = process.memory_info()
+                memory += taken.rss - taken.shared
+                threads += process.num_threads()
+    return memory, threads
 
 
 def _enter_work_folder(archive: int, scratch: str | None) -> None:
