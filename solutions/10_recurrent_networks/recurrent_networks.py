@@ -229,7 +229,7 @@ for seed, (batch, time, inputs, units) in enumerate([(1, 1, 1, 3), (3, 7, 2, 4),
     got = np.asarray(recurrent_layer(x, weights[0], 0.4 * weights[1], weights[2]))
     case = f"batch {batch}, {time} steps, {inputs} inputs, {units} units"
     assert got.shape == want.shape, f"{case}: expected shape {want.shape}, got {got.shape}."
-    wrong = np.abs(got - want).max(axis=(0, 2)) > 1e-3
+    wrong = ~(np.abs(got - want).max(axis=(0, 2)) <= 1e-3)
     assert not wrong.any(), (
         f"{case}: differs from Keras' SimpleRNN with the same weights, first at step {wrong.argmax()} (counted from 0). "
         "If step 0 is wrong already, look at w_x and b; if only later steps are, at how the old state enters; if only other sequences than the first are, at where they start."
@@ -960,6 +960,7 @@ assert shapes == [(29, 6), (29,), (24, 6), (24,)], (
     "60 months, 6 as input, the target 2 after: targets are months 7 to 59 (counted from 0), 29 of them before 36. "
     f"Expected shapes (29, 6), (29,), (24, 6), (24,), got {shapes}."
 )
+assert all(np.isfinite(part).all() for part in made), "Some windows hold values that are no numbers."
 
 # %% grade_id="windows_values" points=2
 # Hidden tests: every window of series in which one can see what comes from where.
@@ -992,9 +993,9 @@ rng = np.random.default_rng(7)
 celsius, month = 20 + rng.normal(size=80), np.arange(80) % 12 + 1
 hotter = celsius + 10 * (np.arange(80) >= 48)
 before, after = (make_windows(values, month, 6, 3, 48) for values in (celsius, hotter))
-for name, one, other in zip(("inputs", "targets"), before, after):
-    same = np.shape(one) == np.shape(other) and np.allclose(one, other)
-    assert same, (
+for name, shape, one, other in zip(("inputs", "targets"), ((40, 6), (40,)), before, after):
+    assert np.shape(one) == shape, f"The training {name} should have the shape {shape}, and have {np.shape(one)}."
+    assert np.shape(other) == shape and np.allclose(one, other), (
         f"A leak: the months from the cut on were made 10 degrees hotter, and the training {name} changed with them. "
         "What do the windows or the means of training know of later months?"
     )
