@@ -960,7 +960,9 @@ assert shapes == [(29, 6), (29,), (24, 6), (24,)], (
     "60 months, 6 as input, the target 2 after: targets are months 7 to 59 (counted from 0), 29 of them before 36. "
     f"Expected shapes (29, 6), (29,), (24, 6), (24,), got {shapes}."
 )
-assert all(np.isfinite(part).all() for part in made), "Some windows hold values that are no numbers."
+assert all(np.isfinite(part).all() for part in made), (
+    "Some windows hold values that are no numbers."
+)
 
 # %% grade_id="windows_values" points=2
 # Hidden tests: every window of series in which one can see what comes from where.
@@ -994,7 +996,9 @@ celsius, month = 20 + rng.normal(size=80), np.arange(80) % 12 + 1
 hotter = celsius + 10 * (np.arange(80) >= 48)
 before, after = (make_windows(values, month, 6, 3, 48) for values in (celsius, hotter))
 for name, shape, one, other in zip(("inputs", "targets"), ((40, 6), (40,)), before, after):
-    assert np.shape(one) == shape, f"The training {name} should have the shape {shape}, and have {np.shape(one)}."
+    assert np.shape(one) == shape, (
+        f"The training {name} should have the shape {shape}, and have {np.shape(one)}."
+    )
     assert np.shape(other) == shape and np.allclose(one, other), (
         f"A leak: the months from the cut on were made 10 degrees hotter, and the training {name} changed with them. "
         "What do the windows or the means of training know of later months?"

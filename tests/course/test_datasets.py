@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import subprocess
 import sys
@@ -296,14 +297,13 @@ def test_a_folder_that_cannot_be_written_is_named_with_what_to_do(tmp_path, monk
     assert caught.value.folder == folder
 
 
+def refuse_to_write(self, *args, **kwargs):
+    raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+
 def test_a_read_only_home_is_named_with_what_to_do(data, monkeypatch):
-    import errno
-
-    def refuse(self, *args, **kwargs):
-        raise OSError(errno.EROFS, "Read-only file system", str(self))
-
     monkeypatch.setenv("COURSE_DATA_DIR", str(data / "cache" / "tfds"))
-    monkeypatch.setattr(Path, "mkdir", refuse)
+    monkeypatch.setattr(Path, "mkdir", refuse_to_write)
     with pytest.raises(datasets.DataFolderError, match=r"Read-only file system.*COURSE_DATA_DIR"):
         datasets.load("digits")
     with pytest.raises(datasets.DataFolderError):
@@ -312,13 +312,11 @@ def test_a_read_only_home_is_named_with_what_to_do(data, monkeypatch):
 
 def test_prepared_data_are_read_where_nothing_can_be_written(prepared, monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", str(prepared))
-    monkeypatch.setattr(Path, "mkdir", lambda *args, **kwargs: pytest.fail("it writes"))
+    monkeypatch.setattr(Path, "mkdir", refuse_to_write)
     assert datasets.arrays("digits", "test")["label"].shape == (500,)
 
 
 def test_another_error_of_the_system_stays_what_it_is(data):
-    import errno
-
     from course.datasets.files import writing
 
     with pytest.raises(PermissionError), writing(data, "digits"):
