@@ -999,7 +999,8 @@ for name, shape, one, other in zip(("inputs", "targets"), ((40, 6), (40,)), befo
     assert np.shape(one) == shape, (
         f"The training {name} should have the shape {shape}, and have {np.shape(one)}."
     )
-    assert np.shape(other) == shape and np.allclose(one, other), (
+    same = np.shape(other) == shape and np.allclose(one, other)
+    assert same, (
         f"A leak: the months from the cut on were made 10 degrees hotter, and the training {name} changed with them. "
         "What do the windows or the means of training know of later months?"
     )
