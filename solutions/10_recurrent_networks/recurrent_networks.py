@@ -995,6 +995,7 @@ rng = np.random.default_rng(7)
 celsius, month = 20 + rng.normal(size=80), np.arange(80) % 12 + 1
 hotter = celsius + 10 * (np.arange(80) >= 48)
 before, after = (make_windows(values, month, 6, 3, 48) for values in (celsius, hotter))
+assert len(before) == len(after) == 4, f"Four arrays are asked for, and there are {len(before)}."
 for name, shape, one, other in zip(("inputs", "targets"), ((40, 6), (40,)), before, after):
     assert np.shape(one) == shape, (
         f"The training {name} should have the shape {shape}, and have {np.shape(one)}."

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from autograder.errors import IsolationError
-from autograder.sandbox.isolation import bubblewrap_command, isolation_problem
+from autograder.sandbox.isolation import isolation_problem
+from autograder.sandbox.workplace import Workplace
 from tests.autograder.toy_class import ASSIGNMENT, DIFFERENCE, RIGHT
 
 pytestmark = pytest.mark.slow
@@ -75,4 +76,4 @@ def test_grading_and_checking_work_there(place):
 def test_data_that_cannot_be_kept_anywhere_is_said(monkeypatch):
     monkeypatch.setenv("COURSE_DATA_DIR", "/proc/sets")
     with pytest.raises(IsolationError, match=r"/proc/sets, cannot be made.*COURSE_DATA_DIR"):
-        bubblewrap_command(writes_data=False)
+        Workplace(isolated=True)

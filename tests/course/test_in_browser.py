@@ -87,12 +87,11 @@ def run_all(page, until: str) -> None:
     from playwright.sync_api import TimeoutError as NotThereError
 
     for _ in range(20):
-        if page.locator(".jp-Dialog").count():
-            # It says that the kernel is not ready.
-            page.keyboard.press("Escape")
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        # A dialog says that the kernel is not ready, and may come while the menu is being opened.
+        page.keyboard.press("Escape")
         with contextlib.suppress(NotThereError):
+            page.get_by_role("menuitem", name="Run", exact=True).click(timeout=5_000)
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=5_000)
             page.get_by_text(until).first.wait_for(timeout=15_000)
             return
     raise AssertionError(f"no cell shows {until!r}")
