@@ -26,8 +26,6 @@ BLUE = "#0072B2"
 # More would make a page that nobody reads.
 MOST_GROUPS, MOST_NAMES = 30, 12
 MOST_MESSAGE, MOST_EXAMPLE = 300, 1_500
-# In a note of what was lost where tests and answers ran apart.
-APART = "`autograder grade --tests together`"
 
 # Hours before the deadline, from the one named to the next.
 SPANS = (
@@ -228,8 +226,5 @@ def _looks(results: list[Result]) -> Iterator[tuple[str, str]]:
         waiting = [name for name, cell in result.cells.items() if cell.score is None]
         if waiting:
             yield result.student, f"points to be given by a person: {', '.join(waiting)}"
-        yield from (
-            (result.student, _cut(note, MOST_MESSAGE)) for note in result.notes if APART in note
-        )
         if any("in another cell" in cell.message for cell in result.cells.values()):
             yield result.student, "an answer needs a cell that grading does not run"
