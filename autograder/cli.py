@@ -8,7 +8,6 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,6 +22,7 @@ from rich.progress import (
 )
 
 from autograder.errors import CourseError
+from autograder.grading.decision import Decision, Tests
 from course.progress import Bars
 from course.terminal import write_plainly
 
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from autograder.classroom.results import Result
     from autograder.classroom.workers import Pool
     from autograder.grading.conditions import Conditions
-    from autograder.grading.decision import Decision
     from autograder.notebooks.source import Lesson
     from autograder.proofs import Proof
 
@@ -50,21 +49,12 @@ app = typer.Typer(
 console = Console()
 errors = Console(stderr=True)
 
-
-class Where(StrEnum):
-    """Where an assignment's tests run. The same words as ``grading.decision.Tests``, which is not
-    imported before it is needed."""
-
-    APART = "apart"
-    TOGETHER = "together"
-
-
 CORES = os.cpu_count() or 1
 
 Names = Annotated[list[str] | None, typer.Argument(help="Lessons, such as 07_chest_xrays.")]
 Workers = Annotated[int, typer.Option(help="How many notebooks run at a time.", min=1)]
 WhereTests = Annotated[
-    Where | None,
+    Tests | None,
     typer.Option(
         "--tests",
         help="Where the tests run: apart from the answers, or together with them in one process. "
@@ -231,19 +221,17 @@ def prove(
     Of an assignment that was not made here: against the instructor's own answers and blank ones. It
     is also decided there whether its tests run apart from the answers or together with them.
     """
-    from autograder.grading.decision import Tests
     from autograder.proofs import decide_afresh, plan
     from autograder.proofs import prove as run_proofs
 
     lessons, own = _assignments(names)
-    asked = Tests(tests) if tests else None
-    if lessons and asked is Tests.TOGETHER:
+    if lessons and tests is Tests.TOGETHER:
         raise CourseError(
             f"{lessons[0].name} is a lesson: its tests run apart from the answers. "
             "--tests together is for assignments that were not made here."
         )
-    decided = {folder.name: decide_afresh(folder, asked) for folder in own}
-    work = plan(lessons, own, asked=asked)
+    decided = {folder.name: decide_afresh(folder, tests) for folder in own}
+    work = plan(lessons, own, asked=tests)
     with progress() as bar:
         task = bar.add_task("Proving", total=len(work))
 
@@ -326,10 +314,9 @@ def grade(
     from autograder.classroom.workers import dask, local
     from autograder.grading.conditions import Conditions
     from autograder.grading.decide import asked_for
-    from autograder.grading.decision import Tests
 
     root = course_root()
-    where = Tests(tests) if tests else asked_for(root / "solutions" / Path(assignment).name)
+    where = tests or asked_for(root / "solutions" / Path(assignment).name)
     conditions = Conditions(timeout, isolated=not trust_submissions, tests=where)
     pool = dask(cluster) if cluster else local(workers, conditions.isolated)
     folder = ClassFolder(root, class_folder)

@@ -135,15 +135,14 @@ def decisions(
             out.
         afresh: forget what was found out and asked for earlier.
     """
-    notebooks = {
-        path.stem: nbformat.read(path, as_version=4) for path in sorted(folder.glob("*.ipynb"))
-    }
+    paths = sorted(folder.glob("*.ipynb"))
     if is_lesson(folder) and asked in (None, Tests.APART):
-        return dict.fromkeys(notebooks, OF_A_LESSON)
+        return dict.fromkeys((path.stem for path in paths), OF_A_LESSON)
+    notebooks = {path.stem: nbformat.read(path, as_version=4) for path in paths}
     files = archive(folder)
     key = _key(notebooks, files)
     kept = _read(folder)
-    earlier = asked_for(folder)
+    earlier = _asked_for(kept)
     if not afresh and kept.get("key") == key and asked in (None, earlier):
         with suppress(KeyError, TypeError, ValueError, AttributeError):
             return {name: decision_from_json(kept["notebooks"][name]) for name in notebooks}
@@ -159,8 +158,12 @@ def decisions(
 
 def asked_for(folder: Path) -> Tests | None:
     """Where an author has asked an assignment's tests to run, with ``prove --tests``."""
+    return _asked_for(_read(folder))
+
+
+def _asked_for(kept: Mapping[str, Any]) -> Tests | None:
     try:
-        return Tests(_read(folder)["asked"])
+        return Tests(kept["asked"])
     except (KeyError, ValueError):
         return None
 
