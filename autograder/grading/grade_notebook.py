@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
@@ -49,6 +49,7 @@ from course.cells import find_grade_id, grade_id, is_answer
 # What ends a test where a value cannot travel, and an answer that asks for a program or for input.
 CANNOT_TRAVEL = {"CannotTravelError"}
 NEEDS_MORE = {"PermissionError", "EOFError"}
+P = TypeVar("P", NotebookRun, TogetherRun)
 UNDEFINED = re.compile(r"NameError: name '(\w+)' is not defined")
 
 
@@ -125,11 +126,11 @@ def examine(
     answers = blank | {name: text for name, text in answers.items() if name in blank}
     decision = decision or Decision()
     if decision.tests == Tests.TOGETHER:
-        shared = _SharedPasses(instructor, answers, workplace, files, timeout, decision, handed)
+        shared = _SharedPasses(instructor, answers, workplace, files, timeout, handed, decision)
         return _examine_together(shared, blank, elsewhere, start, right)
     # A lesson says that only the answers run.
     own = handed if decision.values else ()
-    passes = _Passes(instructor, answers, workplace, files, timeout, watch, own)
+    passes = _ApartPasses(instructor, answers, workplace, files, timeout, own, watch)
     try:
         run, stops = passes.run()
         values = run.values if right else decision.values
@@ -248,58 +249,73 @@ class _BrokenError(Exception):
         self.stop = stop
 
 
-class _Passes:
-    """Passes over a rebuilt notebook, each repeated without the exercises that cut it short."""
+@dataclass
+class _Passes(Generic[P]):
+    """Passes over a rebuilt notebook, each repeated without what cut it short."""
 
-    def __init__(
-        self,
-        instructor: NotebookNode,
-        answers: Answers,
-        workplace: Workplace,
-        files: bytes,
-        timeout: int,
-        watch: Set[str],
-        handed: Sequence[Handed],
-    ) -> None:
-        self.instructor = instructor
-        self.answers = answers
-        self.workplace = workplace
-        self.files = files
-        self.timeout = timeout
-        self.watch = watch
-        self.handed = handed
-        self.objects = known_objects(instructor, workplace, files)
+    instructor: NotebookNode
+    answers: Answers
+    workplace: Workplace
+    files: bytes
+    timeout: int
+    handed: Sequence[Handed]
 
-    def run(self, keeps_arguments: bool = False) -> tuple[NotebookRun, dict[int, Stop]]:
+    def _complete(
+        self, once: Callable[[Set[int]], tuple[P, Stop | None]]
+    ) -> tuple[P, dict[int, Stop]]:
         """A pass that came to its end, and the cells that were left out of it, each with why.
 
         Args:
-            keeps_arguments: see ``protocol.AnswerCell``.
+            once: makes one pass without some cells.
 
         Raises:
             _BrokenError: grading itself failed.
         """
         stops: dict[int, Stop] = {}
         while True:
-            right = Reference(references(self.instructor), self.objects or ObjectUse())
-            run, stop = run_notebook(
-                self.instructor, self.answers, right, set(stops), self.workplace, self.files,
-                self.timeout,
-                keeps_arguments=keeps_arguments,
-                watch=self.watch,
-                handed=self.handed,
-            )  # fmt: skip
-            if run.objects.refused and self.objects is None:
-                # No lesson's answer gives any, so it is found out when the first one does.
-                self._find_out(run.notebook)
-                continue
+            run, stop = once(set(stops))
             if stop is None:
                 _write_stops(run.notebook, stops)
                 return run, stops
             blamed = _blamed(run.notebook, stop.cell, stops.keys())
             if not blamed - stops.keys():
                 raise _BrokenError(run.notebook, stop)
-            stops |= {index: stop for index in blamed}
+            stops |= dict.fromkeys(blamed, stop)
+
+
+@dataclass
+class _ApartPasses(_Passes[NotebookRun]):
+    watch: Set[str]
+
+    def __post_init__(self) -> None:
+        self.objects = known_objects(self.instructor, self.workplace, self.files)
+
+    def run(self, keeps_arguments: bool = False) -> tuple[NotebookRun, dict[int, Stop]]:
+        """See ``_complete``.
+
+        Args:
+            keeps_arguments: see ``protocol.AnswerCell``.
+        """
+
+        def once(skip: Set[int]) -> tuple[NotebookRun, Stop | None]:
+            right = Reference(references(self.instructor), self.objects or ObjectUse())
+            return run_notebook(
+                self.instructor, self.answers, right, skip, self.workplace, self.files,
+                self.timeout,
+                keeps_arguments=keeps_arguments,
+                watch=self.watch,
+                handed=self.handed,
+            )  # fmt: skip
+
+        def once_known(skip: Set[int]) -> tuple[NotebookRun, Stop | None]:
+            run, stop = once(skip)
+            if run.objects.refused and self.objects is None:
+                # No lesson's answer gives any, so it is found out when the first one does.
+                self._find_out(run.notebook)
+                return once(skip)
+            return run, stop
+
+        return self._complete(once_known)
 
     def changed_arguments(self, run: NotebookRun) -> bool:
         """Whether answers changed arguments where the instructor's own change none.
@@ -318,51 +334,27 @@ class _Passes:
             raise _BrokenError(notebook, LOST)
 
 
-class _SharedPasses:
-    """As ``_Passes``, with answers and tests in one process."""
-
-    def __init__(
-        self,
-        instructor: NotebookNode,
-        answers: Answers,
-        workplace: Workplace,
-        files: bytes,
-        timeout: int,
-        decision: Decision,
-        handed: Sequence[Handed],
-    ) -> None:
-        self.instructor = instructor
-        self.answers = answers
-        self.workplace = workplace
-        self.files = files
-        self.timeout = timeout
-        self.decision = decision
-        self.handed = handed
+@dataclass
+class _SharedPasses(_Passes[TogetherRun]):
+    decision: Decision
 
     def run(self, right: bool) -> tuple[TogetherRun, dict[int, Stop]]:
-        """A pass that came to its end, and the cells that were left out of it, each with why.
+        """See ``_complete``.
 
         Args:
             right: whether the answers are the instructor's own.
-
-        Raises:
-            _BrokenError: grading itself failed.
         """
-        stops: dict[int, Stop] = {}
         expected = None if right else self.decision
 
-        def make() -> TogetherRun:
-            return TogetherRun(self._notebook(), expected, set(stops))
+        def once(skip: Set[int]) -> tuple[TogetherRun, Stop | None]:
+            return repeated(
+                lambda: TogetherRun(self._notebook(), expected, skip),
+                self.workplace,
+                self.files,
+                self.timeout,
+            )
 
-        while True:
-            run, stop = repeated(make, self.workplace, self.files, self.timeout)
-            if stop is None:
-                _write_stops(run.notebook, stops)
-                return run, stops
-            blamed = _blamed(run.notebook, stop.cell, stops.keys())
-            if not blamed - stops.keys():
-                raise _BrokenError(run.notebook, stop)
-            stops.update({index: stop for index in blamed})
+        return self._complete(once)
 
     def _notebook(self) -> NotebookNode:
         notebook = rebuild(self.instructor, self.answers)
