@@ -139,8 +139,8 @@ def _without_demos(notebook: NotebookNode) -> NotebookNode:
 def ours(lesson: Lesson, count: int, folder: Path, workers: int) -> tuple[float, dict[str, float]]:
     """Seconds and scores of `autograder grade`.
 
-    A first submission is graded before the clock starts: how the lesson's known mistakes fail is
-    found out then, once for each version of a lesson.
+    A first submission is graded before the clock starts: the lesson's data sets are prepared then,
+    where no one has prepared them yet.
     """
     students = make_class(lesson, count, folder, demos=True)
     command = [str(Path(sys.executable).with_name("autograder")), "grade", lesson.name]

@@ -13,6 +13,7 @@ from nbgrader import api as nbgrader
 
 from autograder.classroom.results import Result, cell_name
 from autograder.grading.score import WAITING, CellScore
+from autograder.nbgrader_course.open_gradebook import is_waiting
 
 
 @dataclass
@@ -71,11 +72,10 @@ def read_final_points(
         .join(cell, grade.cell_id == cell.id)
         .filter(grade.notebook_id.in_(of_wanted))
     )
-    for key, name, auto, manual, score in grades:
-        who, of = places[key]
-        is_waiting = auto is None and manual is None
-        points = None if is_waiting else float(score)
-        found[who].cells[cell_name(of, name, count)] = points, manual is not None
+    for row in grades:
+        who, of = places[row.notebook_id]
+        points = None if is_waiting(row) else float(row.score)
+        found[who].cells[cell_name(of, row.name, count)] = points, row.manual_score is not None
     comments = (
         book.db.query(comment.notebook_id, cell.name, comment.manual_comment)
         .join(cell, comment.cell_id == cell.id)

@@ -9,7 +9,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -190,7 +190,7 @@ class Gradebook:
             with self._lock:
                 for left in () if is_inside else self.folder.path.glob(f"{STAGED}*"):
                     shutil.rmtree(left)
-                with one_engine():
+                with nullcontext() if is_inside else one_engine():
                     yield
         except Timeout:
             raise CourseError(

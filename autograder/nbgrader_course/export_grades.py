@@ -12,6 +12,7 @@ from nbgrader.api import Assignment, Gradebook, MissingEntry, Student
 from nbgrader.plugins import ExportPlugin
 
 from autograder.grading.status import Status
+from autograder.nbgrader_course.open_gradebook import is_waiting
 
 # nbgrader's own columns, and what follows them.
 COLUMNS = (
@@ -71,9 +72,7 @@ class ExportGrades(ExportPlugin):
             return row
         penalty = submission.late_submission_penalty or 0.0
         waits = any(
-            grade.auto_score is None and grade.manual_score is None
-            for notebook in submission.notebooks
-            for grade in notebook.grades
+            is_waiting(grade) for notebook in submission.notebooks for grade in notebook.grades
         )
         state = self._state(student.id, assignment.name)
         return row | {

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from nbgrader.preprocessors import GetGrades
 
 from autograder.nbgrader_course.feedback_page import make_page
-from autograder.nbgrader_course.open_gradebook import recorded
+from autograder.nbgrader_course.open_gradebook import is_waiting, recorded
 from course.cells import grade_id
 
 
@@ -49,7 +49,7 @@ class GetPoints(GetGrades):
         grade = self.rows.grades[grade_id(cell)]
         cell.metadata.nbgrader["score"] = grade.score
         cell.metadata.nbgrader["points"] = grade.max_score
-        cell.metadata.nbgrader["waiting"] = grade.auto_score is None and grade.manual_score is None
+        cell.metadata.nbgrader["waiting"] = is_waiting(grade)
 
     def _get_comment(self, cell: NotebookNode, resources: ResourcesDict) -> None:
         cell.metadata.nbgrader["comment"] = self.rows.comments[grade_id(cell)].comment
