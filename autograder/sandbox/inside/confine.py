@@ -15,10 +15,8 @@ import errno
 import os
 import platform
 import resource
-import signal
 import struct
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +24,6 @@ from pathlib import Path
 from course.forking import PR_SET_DUMPABLE, prctl
 
 MEGABYTE = 1 << 20
-# Between two looks at a process's threads. A program starts some thousands meanwhile at the most.
-WATCH_SECONDS = 0.05
 CLONE_NEWNS, CLONE_NEWUTS, CLONE_NEWIPC = 0x00020000, 0x04000000, 0x08000000
 CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 0x10000000, 0x20000000, 0x40000000
 CLONE_THREAD = 0x00010000
@@ -135,48 +131,6 @@ def limit_resources(memory_mb: int, cpu_seconds: int, file_mb: int) -> None:
     }
     for limit, value in limits.items():
         resource.setrlimit(limit, (value, value))
-
-
-def watch_threads(first: int, processes: int, most: int) -> None:
-    """Wait for the first process of a namespace, and kill it when the one that it has forked has
-    more threads than it may: the kernel then ends both.
-
-    Linux has a limit on threads, RLIMIT_NPROC, which does not bind where root grades, and which
-    older kernels compare with all that the user runs.
-
-    Args:
-        first: the number of the first process.
-        processes: a descriptor of a ``/proc`` that shows both.
-        most: how many threads the other one may have.
-    """
-    served = None
-    while os.waitpid(first, os.WNOHANG) == (0, 0):
-        served = served or _child_of(first, processes)
-        if served is not None and _status(served, processes).get("Threads", 0) > most:
-            os.kill(first, signal.SIGKILL)
-            os.waitpid(first, 0)
-            return
-        time.sleep(WATCH_SECONDS)
-
-
-def _child_of(parent: int, processes: int) -> int | None:
-    numbers = (int(name) for name in os.listdir(processes) if name.isdigit())
-    found = (number for number in numbers if _status(number, processes).get("PPid") == parent)
-    return next(found, None)
-
-
-def _status(process: int, processes: int) -> dict[str, int]:
-    """The numbers that ``/proc`` says of a process; none where it has ended."""
-    try:
-        # Not with psutil, which reads the `/proc` that is mounted.
-        file = os.open(f"{process}/status", os.O_RDONLY, dir_fd=processes)
-    except OSError:
-        return {}
-    with open(file, encoding="utf-8", errors="replace") as lines:
-        pairs = [line.split() for line in lines]
-    return {
-        pair[0].rstrip(":"): int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdigit()
-    }
 
 
 def drop_privileges(programs: bool = False) -> None:

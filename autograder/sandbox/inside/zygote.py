@@ -16,6 +16,7 @@ import sys
 import tarfile
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -23,7 +24,7 @@ import psutil
 
 from autograder.sandbox.inside import confine
 from autograder.sandbox.inside.channel import Channel
-from autograder.sandbox.inside.protocol import End, Ended, Ready, Spawn, from_json, to_json
+from autograder.sandbox.inside.protocol import End, Ended, Limits, Ready, Spawn, from_json, to_json
 from course.forking import PR_SET_PDEATHSIG, PRELOAD, hide_memory, prctl, preload, share_memory
 
 # By role, the module whose ``serve`` a child runs. They are named, not imported: `preload` imports
@@ -37,6 +38,8 @@ TOGETHER = "autograder.sandbox.inside.together_side"
 
 # Seconds from one look at the memory of a submission's processes to the next.
 LOOK = 0.25
+# A program starts some thousands of threads meanwhile at the most.
+LOOK_AT_THREADS = 0.05
 
 
 def main() -> None:
@@ -104,8 +107,6 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
     limits, scratch = request.limits, request.scratch
     programs = request.role == "together"
     if scratch is not None:
-        # A submission sees another `/proc` than this one, which shows its processes.
-        processes = os.open("/proc", os.O_RDONLY)
         confine.enter_namespaces()
         first = os.fork()
         if first:
@@ -113,11 +114,10 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
             for descriptor in descriptors:
                 os.close(descriptor)
             if programs:
-                _guard(first, limits.memory_mb)
+                _guard(first, _memory_and_threads(first, limits), LOOK)
             else:
-                confine.watch_threads(first, processes, limits.threads)
+                _guard(first, _threads(first, limits), LOOK_AT_THREADS)
             return
-        os.close(processes)
         prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         served = os.fork()
         if served:
@@ -142,20 +142,51 @@ def _child(request: Spawn, descriptors: list[int]) -> None:
     importlib.import_module(SIDES.get(request.role, TOGETHER)).serve(channels, request.timeout)
 
 
-def _guard(first: int, memory_mb: int) -> None:
-    """Wait for the first process of a namespace; end it, and so all others in there, when together
-    they take too much memory or are too many.
+def _guard(first: int, takes_too_much: Callable[[], bool], seconds: float) -> None:
+    """Wait for the first process of a namespace; end it, and so all others in there, when they take
+    too much.
 
-    A limit on the memory of each process is none where there may be many, and the system's limit on
-    processes does not bind where root grades.
+    Args:
+        first: its number.
+        takes_too_much: whether they do.
+        seconds: between two looks.
+    """
+    while os.waitpid(first, os.WNOHANG) == (0, 0):
+        if takes_too_much():
+            os.kill(first, signal.SIGKILL)
+        time.sleep(seconds)
+
+
+def _threads(first: int, limits: Limits) -> Callable[[], bool]:
+    """Whether the one process that the first has forked has more threads than it may.
+
+    Linux has a limit on threads, RLIMIT_NPROC, which does not bind where root grades, and which
+    older kernels compare with all that the user runs.
+    """
+    served: list[psutil.Process] = []
+
+    def takes_too_much() -> bool:
+        with suppress(psutil.Error):
+            served[:] = served or psutil.Process(first).children()
+            return any(process.num_threads() > limits.threads for process in served)
+        return False
+
+    return takes_too_much
+
+
+def _memory_and_threads(first: int, limits: Limits) -> Callable[[], bool]:
+    """Whether processes that may start others take too much memory together, or are too many.
+
+    A limit on the memory of each process is none where there may be many.
     """
     # The second process in there begins as a copy of the first.
-    most = 2 * _taken(first)[0] + memory_mb * confine.MEGABYTE
-    while os.waitpid(first, os.WNOHANG) == (0, 0):
+    most = 2 * _taken(first)[0] + limits.memory_mb * confine.MEGABYTE
+
+    def takes_too_much() -> bool:
         memory, threads = _taken(first)
-        if memory > most or threads > confine.MAX_PROCESSES:
-            os.kill(first, signal.SIGKILL)
-        time.sleep(LOOK)
+        return memory > most or threads > confine.MAX_PROCESSES
+
+    return takes_too_much
 
 
 def _taken(first: int) -> tuple[int, int]:
