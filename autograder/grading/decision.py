@@ -38,7 +38,7 @@ class Decision:
             that is not known.
         changed: what the instructor's own cells change of what tests depend on, by name.
         origins: by test cell, where the values of the names in it come from, see
-            ``watch.origins``; together only.
+            ``integrity.origins``; together only.
     """
 
     tests: Tests = Tests.APART

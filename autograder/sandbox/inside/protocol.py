@@ -251,7 +251,7 @@ class SharedCell:
         source: the cell.
         kind: whose it is.
         seconds: after which it is interrupted.
-        names: names of the notebook whose origin is asked for, see ``watch.origins``.
+        names: names of the notebook whose origin is asked for, see ``integrity.origins``.
     """
 
     token: str
@@ -272,7 +272,7 @@ class SharedDone:
         value: the text of its last expression, if it ended in one that is not None.
         interrupted: whether it was interrupted.
         changed: before or after it, what was no longer as it was before any answer ran, see
-            ``watch``; only for a test.
+            ``integrity``; only for a test.
         origins: of the names that were asked for.
     """
 

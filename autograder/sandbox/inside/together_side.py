@@ -36,7 +36,7 @@ from autograder.sandbox.inside.protocol import (
     to_json,
 )
 from autograder.sandbox.inside.shell import CellRun, QuietShell, Shell, traceback_text
-from autograder.sandbox.inside.watch import Libraries, Watch, origins
+from autograder.sandbox.inside.integrity import Integrity, Libraries, origins
 
 # Taken when this module is imported, which is before anything forks and anybody's cell runs.
 LIBRARIES = Libraries()
@@ -111,7 +111,7 @@ class TogetherSide:
         # What was found after the last test; None once another cell has run.
         self.found: list[str] | None = None
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        self.watch = Watch(self.shell.ip, LIBRARIES)
+        self.integrity = Integrity(self.shell.ip, LIBRARIES)
 
     def run(self, cell: SharedCell) -> SharedDone:
         """Run a cell, and say what it came to."""
@@ -138,7 +138,7 @@ class TogetherSide:
         )
 
     def _changed(self) -> list[str]:
-        found = self.watch.changed()
+        found = self.integrity.changed()
         if builtins.input is _no_input and "builtins.input" in found:
             found.remove("builtins.input")
         return found

@@ -123,7 +123,7 @@ def _functions(value: Any) -> Iterator[types.FunctionType]:
             return
 
 
-class Watch:
+class Integrity:
     """What a shell's tests depend on."""
 
     def __init__(self, shell: Any, libraries: Libraries) -> None:
