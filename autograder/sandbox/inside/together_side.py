@@ -27,6 +27,7 @@ from IPython.utils.text import SList
 from autograder.sandbox.inside.assertions import bare_assertion
 from autograder.sandbox.inside.channel import Channel, ChannelClosedError
 from autograder.sandbox.inside.exceptions import describe_error
+from autograder.sandbox.inside.integrity import Integrity, Libraries, origins
 from autograder.sandbox.inside.protocol import (
     ErrorReport,
     Ready,
@@ -36,7 +37,6 @@ from autograder.sandbox.inside.protocol import (
     to_json,
 )
 from autograder.sandbox.inside.shell import CellRun, QuietShell, Shell, traceback_text
-from autograder.sandbox.inside.integrity import Integrity, Libraries, origins
 
 # Taken when this module is imported, which is before anything forks and anybody's cell runs.
 LIBRARIES = Libraries()
