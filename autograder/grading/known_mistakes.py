@@ -19,7 +19,7 @@ from typing import Any
 
 from nbformat import NotebookNode
 
-from autograder.sandbox.inside.summary import same
+from autograder.grading.summaries import same
 from course.cells import DEMO, FULL_SIZE, is_answer, tags
 
 # To be raised when summaries of behaviour change, so that they are made again.

@@ -12,13 +12,13 @@ from autograder.grading.known_mistakes import (
     key,
 )
 from autograder.grading.rebuild import references
+from autograder.grading.summaries import ANYTHING, Summary, common, has_unsettled, same
 from autograder.grading.tryout import Try, try_answers
 from autograder.notebooks.files import archive
 from autograder.notebooks.folders import known_mistakes_path
 from autograder.notebooks.instructor import make_instructor_notebook
 from autograder.notebooks.source import Exercise, Lesson, explanation
 from autograder.publish.kept_mistakes import mistakes_key
-from autograder.sandbox.inside.summary import ANYTHING, Summary, common, has_unsettled, same
 from autograder.sandbox.isolation import isolation_problem
 from autograder.sandbox.workplace import shared_workplace
 

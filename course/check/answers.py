@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import logging
 import os
 import re
 import shutil
@@ -227,8 +228,12 @@ def check_answers(
         an outcome per exercise, without warnings, and the lesson's cells that fail outside the
         exercises, a sentence each.
     """
-    validator = LessonValidator(cell_timeout=timeout, on_cell=on_cell or (lambda cell: None))
-    validator.log.setLevel("CRITICAL")
+    # A logger of its own: without one it takes the process's, which is a kernel's for %check.
+    silent = logging.getLogger(f"{__name__}.validator")
+    silent.setLevel(logging.CRITICAL)
+    validator = LessonValidator(
+        cell_timeout=timeout, on_cell=on_cell or (lambda cell: None), log=silent
+    )
     with tempfile.TemporaryDirectory(prefix="course-check-") as folder:
         if not lesson.made_here:
             _copy_neighbours(lesson.path, Path(folder))

@@ -64,10 +64,10 @@ from course import datasets, plots, results
 # paragraphs together; the section after the next looks at it properly.
 
 # %%
-PARTS = {
-    part: [(row["text"].decode(), bool(row["repeated"])) for row in rows.as_numpy_iterator()]
-    for part, rows in datasets.load("python_docs").items()
-}
+PARTS = {}
+for part in ("train", "validation", "test"):
+    columns = datasets.arrays("python_docs", part)
+    PARTS[part] = list(zip(columns["text"].tolist(), columns["repeated"].tolist()))
 
 
 def glue(part, repeats=False):
@@ -790,7 +790,7 @@ results.table(
 # %% [markdown]
 # ### A leak that would have fooled us
 #
-# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then about a third of the test text
+# We left the repeated paragraphs out. Suppose that nobody had noticed them. Then a third of the test text or more
 # would be in the training text, word for word. **What do you expect** of the same eight models, and of the choice among
 # them?
 
@@ -1411,8 +1411,8 @@ def train_language_model(train, validation, size, units, epochs):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
     data, held_out = (tf.data.Dataset.from_tensor_slices(p).batch(32) for p in (train, validation))
-    with tempfile.TemporaryDirectory() as folder:
-        path = f"{folder}/best.weights.h5"
+    with tempfile.TemporaryDirectory() as best:
+        path = f"{best}/best.weights.h5"
         keep = keras.callbacks.ModelCheckpoint(path, save_best_only=True, save_weights_only=True)
         stop = keras.callbacks.EarlyStopping(patience=2)
         options = {"validation_data": held_out, "callbacks": [keep, stop], "verbose": 0}
@@ -2037,7 +2037,7 @@ def by_network(model, length):
 prompt = encode("The ", CHARACTERS)[None]
 for back in (0, 1, 2, 4):
     text = generate(by_counting(followers, back, SIZE), prompt, 150, 1.0, 1948)[0]
-    print(f"{back + 1}-gram: The {decode(text, CHARACTERS)!r}\n")
+    print(f"{back + 1}-gram: {'The ' + decode(text, CHARACTERS)!r}\n")
 
 # %% [markdown]
 # First the frequencies are right, then pairs of letters, then syllables, then words. With the 5-gram most words are real

@@ -89,8 +89,10 @@ def test_proofs_belong_to_it(course, run):
     replace_once(source, "shape == (2,)", "shape != (3,)")
     code, lines = run("--json")
     assert code == 1
-    (row,) = (row for line in lines if (row := json.loads(line))["gate"] == "proof")
+    rows = {row["problem"]: row for line in lines if (row := json.loads(line))["gate"] == "proof"}
+    row = rows.pop("add misconception 2, survived: a wrong answer gets all points")
     assert row["file"] == "solutions/90_adding/adding.py"
     assert row["cell"] == 11
-    assert row["problem"] == "add misconception 2, survived: a wrong answer gets all points"
     assert row["remedy"].startswith("let a test of this exercise fail")
+    # The others are answers that compute nothing, which such a test lets pass as well.
+    assert all(" misconception " not in problem for problem in rows)

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,17 +22,9 @@ from autograder.classroom.report import make_report
 from autograder.classroom.submissions import given_answers
 from autograder.nbgrader_course.api import empty_gradebook
 from tests.autograder import toy_class
+from tests.browser import CHROMIUM, jupyter_server, needs_chromium
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ,
-        reason="no chromium: install Debian's to see the pages in a browser",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 
 NAME = "91_showing"
 RUN = "console.log('RAN {0}')"
@@ -154,27 +144,12 @@ def root(built_toy, tmp_path_factory) -> Path:
 def server(root, tmp_path_factory) -> Iterator[str]:
     """The address of a Jupyter server with Formgrader, started in the course's folder."""
     home = tmp_path_factory.mktemp("jupyter")
-    environment = os.environ | {
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")]),
+    environment = {
+        "PYTHONPATH": os.pathsep.join([str(Path.cwd()), os.environ.get("PYTHONPATH", "")])
     }
-    log = home / "log.txt"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyter_server", "--no-browser", "--port=0", "--allow-root",
-             "--ServerApp.ip=127.0.0.1", "--IdentityProvider.token=",
-             f"--ServerApp.root_dir={root}"],
-            cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            while not (started := list((home / "runtime").glob("jpserver-*.json"))):
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.2)
-            yield json.loads(started[0].read_text())["url"].rstrip("/")
-        finally:
-            process.terminate()
-            process.wait()
+    command = [sys.executable, "-m", "jupyter_server", f"--ServerApp.root_dir={root}"]
+    with jupyter_server(command, root, home, environment) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")

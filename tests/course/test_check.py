@@ -8,6 +8,7 @@ import json
 import nbformat
 import pytest
 from rich.console import Console
+from traitlets.log import get_logger
 from typer.testing import CliRunner
 
 from course.check import Report, check
@@ -33,6 +34,12 @@ def printed(report: Report) -> str:
     console = Console(file=io.StringIO(), width=200)
     show(report, console)
     return console.file.getvalue()
+
+
+def test_the_process_logs_as_before(toy):
+    before = get_logger().level
+    check(toy.path, whole=False)
+    assert get_logger().level == before
 
 
 def test_right_answers_are_right(toy):

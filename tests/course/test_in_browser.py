@@ -3,30 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import shutil
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from tests.browser import CHROMIUM, jupyter_server, needs_chromium
 from tests.course.conftest import ToyLesson
 
-CHROMIUM = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(
-        CHROMIUM is None and "CI" not in os.environ,
-        reason="no chromium: install Debian's to see notebooks in a browser",
-    ),
-]
+pytestmark = [pytest.mark.slow, needs_chromium]
 ROOT = Path(__file__).parents[2]
 SETUP = "import numpy as np\nfrom course.notebook import switch_on\nswitch_on()"
 FOR_INSTRUCTORS = {"Course List", "Formgrader", "Formgrader (local)", "Create assignment"}
@@ -35,27 +22,10 @@ FOR_INSTRUCTORS = {"Course List", "Formgrader", "Formgrader (local)", "Create as
 @contextlib.contextmanager
 def course_lab(root: Path, home: Path) -> Iterator[str]:
     """Run ``course lab`` in a folder; the address of its server."""
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "JUPYTER_RUNTIME_DIR": str(home / "runtime"),
-        "JUPYTER_CONFIG_DIR": str(home / "config"),
-        "JUPYTER_DATA_DIR": str(home / "data"),
-    }
-    options = ["--no-browser", "--port=0", "--IdentityProvider.token=", "--allow-root"]
-    log = home / "log.txt"
-    with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "course", "lab", *options, "--ServerApp.ip=127.0.0.1"],
-            cwd=root, env=environment, stdout=output, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        try:
-            while not (started := list((home / "runtime").glob("jpserver-*.json"))):
-                assert process.poll() is None, log.read_text()
-                time.sleep(0.2)
-            yield json.loads(started[0].read_text())["url"].rstrip("/")
-        finally:
-            process.terminate()
-            process.wait()
+    environment = {"PYTHONPATH": str(ROOT), "JUPYTER_DATA_DIR": str(home / "data")}
+    command = [sys.executable, "-m", "course", "lab"]
+    with jupyter_server(command, root, home, environment) as address:
+        yield address
 
 
 @contextlib.contextmanager

@@ -168,6 +168,11 @@ def make_wheel(folder: Path) -> Path:
     return wheel
 
 
+@pytest.mark.parametrize("package", ["course", "autograder"])
+def test_packages(package, secrets):
+    assert leaks.find(ROOT / package, secrets) == []
+
+
 @pytest.mark.slow
 def test_wheel(tmp_path, secrets):
     assert leaks.find(make_wheel(tmp_path), secrets) == []

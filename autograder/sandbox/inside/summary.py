@@ -2,8 +2,8 @@
 
 A summary is JSON. It forgets what does not matter to somebody who reads the values (list or array,
 the dtype, the names that Keras gives), keeps small arrays whole, and of large ones a sketch that
-two arrays share only if they are equal but for rounding. ``same`` compares two summaries,
-``common`` keeps what two runs agree on.
+two arrays share only if they are equal but for rounding. Outside the sandbox
+``grading.summaries`` compares two of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import itertools
 import json
 import math
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
 import numpy as np
@@ -23,11 +23,6 @@ from autograder.sandbox.inside.model_parts import ModelParts
 
 Summary = Any
 
-# The part of a summary that agrees with anything: two runs of the same answer differed there.
-ANYTHING = "*"
-
-# By kind of number, how far two may be apart relative to the larger one, or to 1 if that is less.
-TOLERANCE = {"exact": 1e-9, "float": 1e-4, "half": 2e-2}
 # The numbers of an array that are kept whole, of a reply and of an argument.
 WHOLE, BRIEF = 256, 16
 # A sketch: numbers that are kept, sums with random signs, and the most numbers that it looks at.
@@ -199,79 +194,3 @@ def _short(text: str) -> str:
 
 def _digest(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
-
-
-# --------------------------------------------------------------------------------- two summaries
-
-
-def same(one: Summary, other: Summary) -> bool:
-    """Whether two summaries agree but for rounding."""
-    if ANYTHING in (one, other) or one is other:
-        return True
-    if not (isinstance(one, list) and isinstance(other, list)):
-        return bool(type(one) is type(other) and one == other)
-    if len(one) != len(other) or one[:1] != other[:1]:
-        return False
-    compare = NUMBERS.get(one[0]) if one and isinstance(one[0], str) else None
-    return compare(one, other) if compare else all(map(same, one, other))
-
-
-def common(one: Summary, other: Summary) -> Summary:
-    """What two summaries agree on, with ANYTHING for what they do not."""
-    if same(one, other):
-        return one
-    is_whole = isinstance(one, list) and one[0] not in WHOLES and isinstance(other, list)
-    if is_whole and one[:1] == other[:1] and len(one) == len(other):
-        return [one[0], *map(common, one[1:], other[1:])]
-    return ANYTHING
-
-
-def has_unsettled(one: Summary, right: Summary) -> bool:
-    """Whether a summary holds ANYTHING where another one does not."""
-    if right == ANYTHING:
-        return False
-    if not (isinstance(one, list) and isinstance(right, list)):
-        return bool(one == ANYTHING)
-    pairs = itertools.zip_longest(one, right)
-    return any(has_unsettled(part, other) for part, other in pairs)
-
-
-def _same_numbers(one: Summary, other: Summary) -> bool:
-    (_, kind, shape, numbers), (_, other_kind, other_shape, others) = one, other
-    tolerance = max(TOLERANCE[kind], TOLERANCE[other_kind])
-    return bool(shape == other_shape and _close(numbers, others, tolerance))
-
-
-def _same_sketch(one: Summary, other: Summary) -> bool:
-    _, kind, shape, samples, scale, sums, odd = one
-    _, other_kind, other_shape, other_samples, other_scale, other_sums, other_odd = other
-    tolerance = max(TOLERANCE[kind], TOLERANCE[other_kind])
-    apart = np.abs(np.subtract(sums, other_sums))
-    return bool(
-        shape == other_shape
-        and _close(odd, other_odd, TOLERANCE["exact"])
-        and _close(samples, other_samples, tolerance)
-        # Rounding has random signs too, so its sum is hardly ever four times as large as usual.
-        and (apart <= 4 * tolerance * max(scale, other_scale)).all()
-    )
-
-
-def _close(one: Iterable[float], other: Iterable[float], tolerance: float) -> bool:
-    first, second = (np.asarray(list(each), dtype=np.float64) for each in (one, other))
-    finite = np.isfinite(first)
-    if not np.array_equal(first[~finite], second[~finite], equal_nan=True):
-        return False
-    if not np.array_equal(finite, np.isfinite(second)):
-        return False
-    sizes = np.maximum(np.abs(first[finite]), np.abs(second[finite]))
-    least = min(1.0, float(sizes.max(initial=0.0)))
-    apart = np.abs(first[finite] - second[finite])
-    return bool((apart <= tolerance * np.maximum(sizes, least)).all())
-
-
-NUMBERS: dict[str, Callable[[Summary, Summary], bool]] = {
-    "numbers": _same_numbers,
-    "sketch": _same_sketch,
-}
-# What two runs agree on as a whole or not at all.
-WHOLES = {*NUMBERS, "weights"}

@@ -7,14 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autograder.sandbox.inside.summary import (
-    ANYTHING,
-    WHOLE,
-    common,
-    has_unsettled,
-    same,
-    summarise,
-)
+from autograder.grading.summaries import ANYTHING, common, has_unsettled, same
+from autograder.sandbox.inside.summary import WHOLE, summarise
 
 LARGE = np.random.default_rng(0).normal(size=(100, 100))
 
