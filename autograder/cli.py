@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 from rich.console import Console
@@ -79,9 +79,12 @@ def course_root() -> Path:
     )
 
 
-def progress() -> Bars:
-    """A progress bar with counts and times, on stderr so that stdout stays clean."""
-    return Bars(
+AnyBars = TypeVar("AnyBars", bound=Bars)
+
+
+def progress(kind: type[AnyBars]) -> AnyBars:
+    """Progress bars with counts and times, on stderr so that stdout stays clean."""
+    return kind(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
@@ -141,7 +144,7 @@ def build(
             errors.print(str(finding), markup=False, highlight=False, soft_wrap=True)
         console.print(f"{len(lessons)} lessons checked, {len(found)} differences.")
         raise typer.Exit(1 if found else 0)
-    with progress() as bar:
+    with progress(Bars) as bar:
 
         def advance(task: TaskID) -> Callable[[int, int], None]:
             return lambda done, total: bar.update(task, completed=done, total=total)
@@ -191,7 +194,7 @@ def check(
 
         chosen.append(proofs.gate(lessons, workers))
     count = 0
-    with progress() as bar:
+    with progress(Bars) as bar:
         for gate in chosen:
             task = bar.add_task(gate.name, total=gate.steps)
             for found in gate.findings:
@@ -232,7 +235,7 @@ def prove(
         )
     decided = {folder.name: decide_afresh(folder, tests) for folder in own}
     work = plan(lessons, own, asked=tests)
-    with progress() as bar:
+    with progress(Bars) as bar:
         task = bar.add_task("Proving", total=len(work))
 
         def report(proof: Proof) -> None:
@@ -330,7 +333,8 @@ def grade(
                 f"Students are: {', '.join(everyone)}."
             )
     results = []
-    for result in _grade(graded, folder, book, pool, students or everyone, conditions, force):
+    chosen = students or everyone
+    for result in _grade(graded, folder, book, pool, chosen, conditions, force, as_json):
         results.append(result)
         if as_json:
             print(json.dumps(result.to_json()), flush=True)
@@ -349,9 +353,11 @@ def _grade(
     students: Sequence[str],
     conditions: Conditions,
     force: bool,
+    as_json: bool = False,
 ) -> Iterator[Result]:
     """Grade these students' submissions with a progress bar; see ``grade_class``."""
     from autograder.classroom.grade_class import grade_class
+    from autograder.classroom.growing_table import GrowingTable
     from autograder.grading.decide import decisions
     from autograder.grading.grade_submission import grade_submission
     from autograder.sandbox.isolation import isolation_problem
@@ -371,7 +377,8 @@ def _grade(
         place = shared_workplace(conditions.isolated and isolation_problem() is None)
         return decisions(assignment.folder, place, conditions.timeout, conditions.tests)
 
-    with progress() as bar:
+    exercises = assignment.exercises()
+    with progress(GrowingTable) as bar:
         task = bar.add_task(f"Grading {assignment.name}", total=len(students))
         for result in grade_class(
             assignment,
@@ -385,6 +392,8 @@ def _grade(
             force=force,
         ):
             bar.advance(task)
+            if not as_json:
+                bar.show(result, exercises)
             yield result
 
 

@@ -25,6 +25,7 @@ def grade_table(
     results: Sequence[Result],
     exercises: Mapping[str, str],
     notes: Mapping[str, str] | None = None,
+    remarks: bool = True,
 ) -> RenderableType:
     """Students by exercises, with points, totals and states.
 
@@ -36,6 +37,8 @@ def grade_table(
         results: of one assignment.
         exercises: the exercise of each test cell.
         notes: a remark by student, shown after the name; none by default.
+        remarks: whether lines below the table say what there is to say of single students; True by
+            default.
     """
     names = list(dict.fromkeys(exercises.get(name, name) for r in results for name in r.cells))
     table = Table(title=results[0].assignment if results else None, title_justify="left")
@@ -59,7 +62,8 @@ def grade_table(
     lines = [Text(legend)]
     if any(result.tests == Tests.TOGETHER for result in results):
         lines.append(Text(RAN_TOGETHER))
-    said = [Text(f"{student}: {sentence}") for student, sentence in _remarks(results)]
+    about = _remarks(results) if remarks else ()
+    said = [Text(f"{student}: {sentence}") for student, sentence in about]
     more = [] if len(said) <= MOST_REMARKS else [Text(f"… and {len(said) - MOST_REMARKS} more.")]
     return Group(table, *lines, *said[:MOST_REMARKS], *more)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 from autograder.classroom.assignment import Assignment
 from autograder.classroom.demo import DEMO_LESSON
 from autograder.classroom.grade_table import grade_table
+from autograder.classroom.growing_table import GrowingTable
 from autograder.classroom.results import Result, failed
 from autograder.grading.score import CellScore
 from autograder.grading.status import Status
@@ -86,3 +88,19 @@ def test_what_was_taken_is_said_below():
     text = shown(results, {})
     assert f"s0: {note}" in text
     assert text.splitlines()[-1] == "… and 5 more."
+
+
+def test_rows_are_shown_as_they_come_and_leave_with_the_bar(lesson):
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=80, height=20)
+    with GrowingTable(console=console, auto_refresh=False) as bar:
+        for number in range(10):
+            name = f"student{number}"
+            bar.show(failed(name, lesson.name, lesson.notebooks, "Lost."), lesson.exercises())
+        bar.refresh()
+        drawn = screen.getvalue()
+    assert "student9" in drawn
+    # The newest, as many as the screen has lines for.
+    assert "student3" not in drawn
+    assert "Lost." not in drawn
+    assert "student9" not in screen.getvalue()[len(drawn) :]
