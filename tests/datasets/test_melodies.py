@@ -65,11 +65,11 @@ def test_the_description_says_that_it_is_simulated_and_under_which_licence(loade
 
 
 def test_the_drums_that_the_lesson_names_are_read_by_its_call(tmp_path, monkeypatch):
-    """``groove/2bar-midionly`` in a folder made here, with the features of the real one."""
+    """``groove/full-midionly`` in a folder made here, with the features of the real one."""
     monkeypatch.setenv("COURSE_DATA_DIR", str(tmp_path))
     with pytest.raises(datasets.DatasetNotDownloadedError, match="groove"):
-        datasets.load("groove/2bar-midionly", split="train")
-    builder = tfds.builder("groove/2bar-midionly", data_dir=tmp_path, try_gcs=False)
+        datasets.load("groove/full-midionly", split="train")
+    builder = tfds.builder("groove/full-midionly", data_dir=tmp_path, try_gcs=False)
     one = {
         "id": "drummer1/session1/1:0",
         "drummer": 0,
@@ -85,7 +85,7 @@ def test_the_drums_that_the_lesson_names_are_read_by_its_call(tmp_path, monkeypa
         patch.setattr(type(builder), "_split_generators", lambda *args, **kwargs: splits)
         config = tfds.download.DownloadConfig(try_download_gcs=False)
         builder.download_and_prepare(download_config=config)
-    data, info = datasets.load("groove/2bar-midionly", split="train", with_info=True)
+    data, info = datasets.load("groove/full-midionly", split="train", with_info=True)
     assert info.splits["train"].num_examples == 2
     assert sorted(int(row["bpm"]) for row in data) == [90, 138]
     assert next(iter(data))["midi"].numpy() == b"MThd"
