@@ -12,7 +12,12 @@ from course.check.answers import quiet_kernels
 
 LESSONS = Path(__file__).parent.parent.parent / "lessons"
 # Those whose own cells show something also where an exercise is not answered.
-WITHOUT_ANSWERS = ["10_recurrent_networks", "11_language_models", "22_deep_q_learning"]
+WITHOUT_ANSWERS = [
+    "10_recurrent_networks",
+    "11_language_models",
+    "17_autoencoders",
+    "22_deep_q_learning",
+]
 
 
 @pytest.mark.slow
