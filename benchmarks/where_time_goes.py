@@ -49,16 +49,13 @@ class Watch:
     def __init__(self, workplace: Workplace) -> None:
         self.workplace = workplace
         self.seconds: dict[str, float] = defaultdict(float)
-        self.most = 0.0
-        self._before = 0.0
+        self._idle: float | None = None
 
     def spent(self) -> float:
-        """The processor seconds of all processes that a submission has now."""
+        """The processor seconds of all processes in the sandboxes."""
         total = 0.0
         for zygote in self.workplace.zygotes.values():
-            around = psutil.Process(zygote.process.pid)
-            # The first one below the sandbox has imported everything, once for all.
-            for process in around.children(recursive=True)[1:]:
+            for process in psutil.Process(zygote.process.pid).children(recursive=True):
                 try:
                     times = process.cpu_times()
                 except psutil.Error:
@@ -66,16 +63,20 @@ class Watch:
                 total += times.user + times.system
         return total
 
+    def begin(self) -> None:
+        """A submission begins: what has been spent by now was spent once for all of them."""
+        self._idle = self.spent()
+
     def cell(self, run: NotebookRun, channel: Any, index: int, timeout: int) -> Any:
         """Run a cell as ``NotebookRun.cell`` does, and note what it took."""
         before = self.spent()
-        if before < self._before:
-            self.seconds[START] += before
+        if self._idle is not None:
+            self.seconds[START] += before - self._idle
+            self._idle = None
         done = ORIGINAL(run, channel, index, timeout)
         cell = run.notebook.cells[index]
         kind = TESTS if utils.is_grade(cell) else ANSWERS if is_answer(cell) else LESSON
-        self._before = self.spent()
-        self.seconds[kind] += self._before - before
+        self.seconds[kind] += self.spent() - before
         return done
 
 
@@ -108,6 +109,9 @@ def measure(name: str, count: int) -> dict[str, float]:
                 start = time.process_time()
                 task = read_task(assignment, classes, student, key)
                 job = make_job(assignment, task, conditions)
+                # The processes of the one before end a moment after it.
+                time.sleep(0.5)
+                watch.begin()
                 read = time.process_time()
                 marked = grade_submission(job, workplace)
                 graded = time.process_time()
