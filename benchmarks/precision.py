@@ -19,7 +19,8 @@ import platform
 import statistics
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -28,7 +29,19 @@ import numpy as np
 from keras import layers
 
 BASE = "float32"
-Build = Callable[[int], tuple[keras.Model, np.ndarray, np.ndarray]]
+
+
+class Work(NamedTuple):
+    """A model that is not compiled, one batch of inputs and targets, and the loss between them."""
+
+    model: keras.Model
+    x: np.ndarray
+    y: np.ndarray
+    loss: keras.losses.Loss
+
+
+# From a scale, which multiplies width and batch where a model has one.
+Build = Callable[[int], Work]
 
 
 def device() -> tuple[str, str]:
@@ -73,7 +86,12 @@ def policies(kind: str) -> list[str]:
     return [BASE, "mixed_bfloat16"] + (["mixed_float16"] if kind == "GPU" else [])
 
 
-def cnn(scale: int) -> tuple[keras.Model, np.ndarray, np.ndarray]:
+def classes() -> keras.losses.Loss:
+    """The loss between logits and whole numbers."""
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+
+def cnn(scale: int) -> Work:
     """A convolutional network of three blocks, and a batch of images 32 × 32 × 3."""
     inputs = x = keras.Input((32, 32, 3))
     for maps in (32, 64, 128):
@@ -84,10 +102,10 @@ def cnn(scale: int) -> tuple[keras.Model, np.ndarray, np.ndarray]:
     model = keras.Model(inputs, layers.Dense(10, dtype="float32")(x), name="cnn")
     rng = np.random.default_rng(0)
     images = rng.normal(size=(64 * scale, 32, 32, 3)).astype("float32")
-    return model, images, rng.integers(0, 10, 64 * scale)
+    return Work(model, images, rng.integers(0, 10, 64 * scale), classes())
 
 
-def transformer(scale: int) -> tuple[keras.Model, np.ndarray, np.ndarray]:
+def transformer(scale: int) -> Work:
     """A causal transformer of two blocks over 64 symbols, and a batch of texts."""
     width, length, symbols = 128 * scale, 64 * scale, 96
     inputs = keras.Input((length,), dtype="int32")
@@ -102,7 +120,7 @@ def transformer(scale: int) -> tuple[keras.Model, np.ndarray, np.ndarray]:
     outputs = layers.Dense(symbols, dtype="float32")(x)
     model = keras.Model(inputs, outputs, name="transformer")
     texts = np.random.default_rng(0).integers(0, symbols, (32 * scale, length + 1))
-    return model, texts[:, :-1], texts[:, 1:]
+    return Work(model, texts[:, :-1], texts[:, 1:], classes())
 
 
 class Clock(keras.callbacks.Callback):
@@ -127,8 +145,7 @@ class Trainee:
         keras.config.set_dtype_policy(policy)
         self.policy = policy
         self.milliseconds: list[float] = []
-        self.model, x, y = build(scale)
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        self.model, x, y, loss = build(scale)
         self.model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
         self.batch, self.steps = len(x), steps
         self.x, self.y = np.concatenate([x] * steps), np.concatenate([y] * steps)
@@ -145,7 +162,13 @@ class Trainee:
         self.loss = clock.loss
 
 
-def run(scale: int, steps: int, repeats: int, progress: Callable[[str], None] = print) -> dict:
+def run(
+    builds: Mapping[str, Build],
+    scale: int,
+    steps: int,
+    repeats: int,
+    progress: Callable[[str], None] = print,
+) -> dict:
     """Measure every model under every policy of this machine.
 
     The policies take turns, so that other load on the machine affects all of them equally; a
@@ -153,12 +176,12 @@ def run(scale: int, steps: int, repeats: int, progress: Callable[[str], None] = 
     """
     kind, name = device()
     results = []
-    for build in (cnn, transformer):
-        progress(f"building {build.__name__}")
+    for model, build in builds.items():
+        progress(f"building {model}")
         trainees = [Trainee(build, policy, scale, steps) for policy in policies(kind)]
         for repeat in range(repeats):
             for trainee in trainees:
-                progress(f"{build.__name__}, {trainee.policy}, {repeat + 1} of {repeats}")
+                progress(f"{model}, {trainee.policy}, {repeat + 1} of {repeats}")
                 trainee.round()
         base = trainees[0].milliseconds
         for trainee in trainees:
@@ -166,7 +189,7 @@ def run(scale: int, steps: int, repeats: int, progress: Callable[[str], None] = 
             speeds = [one / other for one, other in zip(base, times, strict=True)]
             results.append(
                 {
-                    "model": build.__name__,
+                    "model": model,
                     "policy": trainee.policy,
                     "ms_per_step": round(statistics.median(times), 2),
                     "fastest": round(min(times), 2),
@@ -219,15 +242,16 @@ def main() -> None:
     on_cpu = device()[0] == "CPU"
     steps = arguments.steps or (4 if on_cpu else 50)
     scale = arguments.scale or (1 if on_cpu else 4)
+    builds = {"cnn": cnn, "transformer": transformer}
     if arguments.json:
-        print(json.dumps(run(scale, steps, arguments.repeats, lambda doing: None), indent=2))
+        report = run(builds, scale, steps, arguments.repeats, lambda doing: None)
+        print(json.dumps(report, indent=2))
         return
     from rich.status import Status
 
     with Status("Starting") as status:
-        report = run(
-            scale, steps, arguments.repeats, lambda doing: status.update(doing.capitalize())
-        )
+        say = lambda doing: status.update(doing.capitalize())  # noqa: E731
+        report = run(builds, scale, steps, arguments.repeats, say)
     show(report)
 
 
