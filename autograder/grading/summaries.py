@@ -37,8 +37,8 @@ def common(one: Summary, other: Summary) -> Summary:
     """What two summaries agree on, with ANYTHING for what they do not."""
     if same(one, other):
         return one
-    is_whole = isinstance(one, list) and one[0] not in WHOLES and isinstance(other, list)
-    if is_whole and one[:1] == other[:1] and len(one) == len(other):
+    are_lists = isinstance(one, list) and isinstance(other, list)
+    if are_lists and 0 < len(one) == len(other) and one[0] == other[0] and one[0] not in WHOLES:
         return [one[0], *map(common, one[1:], other[1:])]
     return ANYTHING
 

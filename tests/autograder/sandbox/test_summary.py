@@ -164,6 +164,8 @@ def test_what_two_runs_have_in_common():
     assert same(stable, summarise({"seed": 1, "noise": 5.0, "x": "y"}))
     assert not same(stable, summarise({"seed": 2, "noise": 0.1, "x": "y"}))
     assert common(summarise([1, "x"]), summarise([1])) == ANYTHING
+    # A run that called nothing, and one that called something.
+    assert common([], summarise(1)) == common(summarise(1), []) == ANYTHING
 
 
 def test_what_the_right_answer_settles():
