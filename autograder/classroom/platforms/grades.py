@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from autograder.classroom.class_list import Person
 from autograder.classroom.platforms.collection import Collected, Collection
 from autograder.classroom.platforms.exports import Column, Export, Row, number
+from autograder.classroom.platforms.folder_names import folder_name
 from autograder.classroom.platforms.platform import Platform
 from autograder.classroom.platforms.table import Table
 
@@ -109,23 +110,24 @@ def _rows_of(
     student: str, export: Export, collected: Collected | None, person: Person | None
 ) -> list[Row]:
     """The rows of a student: one, or those of all members of a group."""
-    keys = {student}
-    if person is not None:
-        keys |= {person.lms_user_id, person.email} - {""}
     if collected is not None and collected.platform == export.platform:
         found = [row for row in export.rows if row.key == collected.key]
         if not found and export.platform is Platform.MOODLE:
             # A group has a number of its own, and in the worksheet its members have its name.
             found = [row for row in export.rows if collected.name in row.others]
-        if found:
+        # Moodle numbers people anew in each assignment, so nothing else may decide.
+        if found or export.platform is Platform.MOODLE:
             return found
-        if export.platform is Platform.MOODLE:
-            # Its numbers are those of one assignment: another one's must not be taken.
-            keys -= {collected.key}
-    found = [row for row in export.rows if row.key in keys]
-    if export.platform is Platform.MOODLE:
-        found = []
-    return found or [row for row in export.rows if row.others & keys][:1]
+    keys = {student}
+    if person is not None:
+        keys |= {person.lms_user_id, person.email} - {""}
+    is_key = export.platform is not Platform.MOODLE
+    ways = (
+        [row for row in export.rows if is_key and row.key in keys],
+        [row for row in export.rows if row.others & keys],
+        [row for row in export.rows if folder_name(export.platform, row.key, row.name) == student],
+    )
+    return next((found for found in ways if len(found) == 1), [])
 
 
 def _fill_cell(
