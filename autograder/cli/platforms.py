@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode="rich")
 
 # More would push what matters off the screen.
-MOST_LINES = 30
+MOST_LINES, MOST_LETTERS = 30, 5_000
 
 ListFile = Annotated[
     Path | None,
@@ -351,7 +351,10 @@ def _write(path: Path, data: bytes) -> None:
 
 
 def _print(text: str) -> None:
-    console.print(text, markup=False, highlight=False, soft_wrap=True)
+    from autograder.classroom.platforms.entries import printable
+
+    # Names of students and of files may hold what a terminal takes for commands.
+    console.print(printable(text, MOST_LETTERS), markup=False, highlight=False, soft_wrap=True)
 
 
 def _print_some(lines: Iterable[str]) -> None:

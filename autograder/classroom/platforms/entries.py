@@ -13,17 +13,18 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import IO
 
 from autograder.errors import DISK_FULL, CourseError
 
-# Of one file and of all files of a student, in bytes.
-MAX_FILE, MAX_STUDENT = 200_000_000, 500_000_000
+# Of one file, of all files of a student, and of a class's, in bytes.
+MAX_FILE, MAX_STUDENT, MAX_TOTAL = 200_000_000, 500_000_000, 50_000_000_000
 # More than this nobody hands in, and grading would not look at it.
 MAX_FILES = 500
 # Of an archive. Its list of entries is held in memory.
@@ -116,10 +117,16 @@ class Entry:
                             f"{packed:,} packed bytes grow to more than {size / 1e6:.0f} MB, which "
                             "no notebook does"
                         )
+                    if size > self.source.left:
+                        raise RefusedError(
+                            f"what is taken of one archive would be more than {MAX_TOTAL / 1e9:.0f}"
+                            " GB"
+                        )
                     copy.write(chunk)
         except RefusedError:
             target.unlink(missing_ok=True)
             raise
+        self.source.left -= size
         return size
 
 
@@ -131,12 +138,15 @@ class Source:
         name: the name of its file.
         entries: its files that can be taken, in its order.
         refused: what cannot be.
+        archive: where the entries of an archive are read from.
+        left: how many bytes may still be taken of it.
     """
 
     name: str
     entries: list[Entry] = field(default_factory=list)
     refused: list[Refusal] = field(default_factory=list)
     archive: zipfile.ZipFile | None = None
+    left: int = field(default_factory=lambda: MAX_TOTAL)
 
     def open(self, entry: Entry) -> IO[bytes]:
         """The content of one of its entries."""
@@ -147,9 +157,14 @@ class Source:
         return os.fdopen(os.open(entry.place, os.O_RDONLY | os.O_NOFOLLOW), "rb")
 
 
-def printable(text: str) -> str:
-    """A name from elsewhere as a terminal can show it."""
-    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:200]
+def printable(text: str, most: int = 200) -> str:
+    """A text from elsewhere as a terminal can show it.
+
+    Args:
+        text: a name, for example.
+        most: how many characters of it; 200 by default.
+    """
+    return _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", text)[:most]
 
 
 @contextmanager
@@ -199,6 +214,7 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Source:
             "archive of one class's submissions. Download it again."
         )
     last = {info.filename: info for info in infos}
+    overlapping = _overlapping(infos)
     for info in infos:
         raw = _name(info)
         try:
@@ -210,11 +226,24 @@ def _of_archive(path: Path, archive: zipfile.ZipFile) -> Source:
             if is_left_over(entry_path):
                 continue
             _refuse_special(info)
+            if info.header_offset in overlapping:
+                raise RefusedError("it has its content in common with another entry, as a bomb has")
         except RefusedError as refused:
             source.refused.append(Refusal(printable(raw), str(refused)))
             continue
         source.entries.append(Entry(entry_path, raw, _time(info), source, info))
     return source
+
+
+def _overlapping(infos: Sequence[zipfile.ZipInfo]) -> set[int]:
+    """Where entries begin whose packed bytes are also those of the next one. Older releases of
+    Python do not look at that."""
+    found = set()
+    placed = sorted(infos, key=lambda info: info.header_offset)
+    for info, following in pairwise(placed):
+        if info.header_offset + info.compress_size > following.header_offset:
+            found |= {info.header_offset, following.header_offset}
+    return found
 
 
 def _name(info: zipfile.ZipInfo) -> str:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from datetime import UTC
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nbgrader.api import Gradebook
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
 from autograder.classroom.class_list import Person
-from autograder.classroom.platforms.collection import read_collection
+from autograder.classroom.platforms.collection import Collection, read_collection
 from autograder.classroom.platforms.entries import RefusedError, open_source
 from autograder.classroom.platforms.exports import choose_column, read_export
-from autograder.classroom.platforms.folder_names import folder_name
+from autograder.classroom.platforms.folder_names import FolderNames
 from autograder.classroom.platforms.grades import Points, fill
 from autograder.classroom.platforms.recognise import HandedIn, recognise
 from autograder.classroom.platforms.table import Table
@@ -78,39 +79,41 @@ class Collector(FileNameCollectorPlugin):
         path = Path(submitted_file)
         if path.suffix not in self.valid_ext:
             return None
-        handed = self._all(path).get(path)
-        if handed is None:
-            return None
-        submission, name = handed
-        info = {
-            "student_id": folder_name(submission.platform, submission.key, submission.name),
-            "file_id": name,
-        }
-        if submission.time is not None:
-            info["timestamp"] = submission.time.astimezone(UTC).replace(tzinfo=None).isoformat(" ")
-        return info
+        return self._all(path).get(path)
 
-    def _all(self, path: Path) -> dict[Path, tuple[HandedIn, str]]:
-        """The submissions in the folder of what was unpacked, by file."""
+    def _all(self, path: Path) -> dict[Path, dict[str, Any]]:
+        """What is known of each file in the folder of what was unpacked."""
         top = next((each for each in path.parents if each.name == "extracted"), path.parent)
-        assignment = top.parent.name
-        known: dict[Path, dict[Path, tuple[HandedIn, str]]] = self.__dict__.setdefault("_known", {})
+        known: dict[Path, dict[Path, dict[str, Any]]] = self.__dict__.setdefault("_known", {})
         if top not in known:
             known[top] = {}
-            inside = [each for each in sorted(top.iterdir()) if each.is_dir()]
-            # Each archive was unpacked into a folder.
-            for folder in [*inside, top]:
+            # Each archive was unpacked into a folder, and other files lie beside these.
+            for folder in [*(each for each in sorted(top.iterdir()) if each.is_dir()), top]:
                 with open_source(folder) as source:
-                    entries = [
-                        entry
-                        for entry in source.entries
-                        if folder is not top or len(entry.path.parts) == 1
-                    ]
-                    for submission in recognise(entries, assignment).submissions:
-                        for file in submission.files:
-                            place = folder / file.entry.path
-                            known[top].setdefault(place, (submission, file.path.name))
+                    beside = [each for each in source.entries if len(each.path.parts) == 1]
+                    chosen = beside if folder == top else source.entries
+                    submissions = recognise(chosen, top.parent.name).submissions
+                names = FolderNames(Collection(), {}, submissions)
+                for submission in submissions:
+                    for place, info in _of_submission(submission, names.of(submission)):
+                        known[top].setdefault(folder / place, info)
         return known[top]
+
+
+def _of_submission(
+    submission: HandedIn, student: str
+) -> Iterator[tuple[PurePosixPath, dict[str, Any]]]:
+    """Each file of a submission with what nbgrader wants to know of it; of several of one name the
+    newest, since nbgrader ends where it cannot choose."""
+    seen: set[str] = set()
+    for file in sorted(submission.files, key=lambda each: -each.rank):
+        if file.path.name not in seen:
+            seen.add(file.path.name)
+            info = {"student_id": student, "file_id": file.path.name}
+            if submission.time is not None:
+                time = submission.time.astimezone(UTC).replace(tzinfo=None)
+                info["timestamp"] = time.isoformat(" ")
+            yield file.entry.path, info
 
 
 class PlatformExport(ExportGrades):

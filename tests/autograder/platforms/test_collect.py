@@ -376,6 +376,25 @@ def test_an_encrypted_entry(take, tmp_path):
     assert [refusal.reason for refusal in take(path).refused] == ["it is encrypted"]
 
 
+def test_entries_that_share_their_content(take, tmp_path):
+    path = pack(tmp_path / "a.zip", {f"ada_1_2_{FILE}": "a" * 100, f"ben_3_4_{FILE}": "b" * 100})
+    raw = bytearray(path.read_bytes())
+    # The first one claims the bytes of the second as well.
+    at = raw.index(b"PK\x01\x02")
+    raw[at + 20 : at + 24] = (200).to_bytes(4, "little")
+    path.write_bytes(raw)
+    with pytest.raises(CourseError, match="in common with another entry"):
+        take(path)
+
+
+def test_an_archive_that_is_too_much_in_sum(take, monkeypatch):
+    monkeypatch.setattr(
+        entries.Source.__init__, "__defaults__", (*entries.Source.__init__.__defaults__[:-1], 150)
+    )
+    outcome = take({f"ada_1_2_{FILE}": "a" * 100, f"ben_3_4_{FILE}": "b" * 100})
+    assert [refusal.entry for refusal in outcome.refused] == [f"ben_3_4_{FILE}"]
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
