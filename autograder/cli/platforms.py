@@ -214,7 +214,7 @@ def return_feedback(
     from autograder.classroom.gradebook import Gradebook
     from autograder.classroom.platforms.annotated import annotated_notebook
     from autograder.classroom.platforms.collection import read_collection
-    from autograder.classroom.platforms.exports import read_export
+    from autograder.classroom.platforms.exports import plain, read_export
     from autograder.classroom.platforms.feedback import make_archives
     from autograder.classroom.platforms.table import Table
 
@@ -231,7 +231,7 @@ def return_feedback(
     if class_list is not None:
         for row in read_export(Table.read(class_list)).rows:
             for text in row.others:
-                members.setdefault(text, []).append(row.key)
+                members.setdefault(plain(text), []).append(row.key)
 
     def annotated(student: str) -> dict[str, bytes]:
         autograded = folder.autograded(student, given.name)

@@ -117,6 +117,7 @@ def collect(
             student = names.of(handed[-1])
             outcome.people.append(_person(student, handed[-1], known.get(student)))
             place = _Place(classes, assignment, student)
+            before = collection.students.get(student)
             with tempfile.TemporaryDirectory(prefix=STAGED, dir=classes) as staged:
                 attempts = []
                 for number, each in enumerate(handed):
@@ -130,7 +131,11 @@ def collect(
                 last = Path(staged, str(len(handed) - 1))
                 _settle(student, last, attempts[-1], place, collection, outcome)
             if collection.student(found.platform, key) == student:
-                _note_lateness(student, collection.students[student], due, place, outcome)
+                now = collection.students[student]
+                if before is not None and before.late and not now.late:
+                    # The stamp of a lateness that the platform has taken back.
+                    (place.submission / STAMP).unlink(missing_ok=True)
+                _note_lateness(student, now, due, place, outcome)
         outcome.notes += names.notes
         write_collection(collection, classes, assignment)
     return outcome
@@ -260,12 +265,8 @@ def _note_lateness(
         outcome.late.append(student)
         if stamp is None:
             outcome.untimed.append(student)
-    if place.submission.is_dir():
-        path = place.submission / STAMP
-        if stamp is not None:
-            path.write_text(f"{stamp.isoformat(' ')} UTC", encoding="utf-8")
-        elif collected.late is not None:
-            path.unlink(missing_ok=True)
+    if stamp is not None and place.submission.is_dir():
+        (place.submission / STAMP).write_text(f"{stamp.isoformat(' ')} UTC", encoding="utf-8")
 
 
 # --- where

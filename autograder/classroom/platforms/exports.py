@@ -7,6 +7,7 @@ The rules are those of the platforms' importers: Canvas's `lib/gradebook_importe
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
@@ -260,11 +261,11 @@ def choose_column(export: Export, titles: Iterable[str], asked: str | None = Non
     elif export.platform is Platform.MOODLE:
         found, said = export.columns, "that takes points"
     else:
-        wanted = {_plain(title) for title in titles} - {""}
-        plain = {each: _plain(_title(each.title)) for each in export.columns}
-        found = [each for each, text in plain.items() if text in wanted]
+        wanted = {plain(title) for title in titles} - {""}
+        bare = {each: plain(_title(each.title)) for each in export.columns}
+        found = [each for each, text in bare.items() if text in wanted]
         found = found or [
-            each for each, text in plain.items() if any(title in text for title in wanted)
+            each for each, text in bare.items() if any(title in text for title in wanted)
         ]
         said = "of this assignment"
     if len(found) == 1:
@@ -279,8 +280,9 @@ def _title(header: str) -> str:
     return re.sub(r"\s*(\(\d+\)|\[[^\[\]]*\]\s*\|\s*\d+|\|\s*\d+)$", "", header)
 
 
-def _plain(text: str) -> str:
-    return re.sub(r"[\W_]", "", text).casefold()
+def plain(text: str) -> str:
+    """A text without signs, blanks and capitals, to compare it with another spelling."""
+    return re.sub(r"[\W_]", "", unicodedata.normalize("NFC", text)).casefold()
 
 
 def _decimal_sign(table: Table, export: Export) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from autograder.classroom.platforms.collection import Collected, CollectedFile, Collection
+from autograder.classroom.platforms.exports import plain
 from autograder.classroom.platforms.platform import Platform
 from autograder.grading.find_notebook import is_named_after
 
@@ -46,7 +47,7 @@ def make_archives(
         annotated: a student's notebooks with points and messages in them, by name. Canvas shows
             what it is given under the name of the file that was handed in, so to a notebook it
             takes a notebook.
-        members: of Moodle's groups, by name, the numbers of the participants; empty where no list
+        members: of Moodle's groups, by name (see ``plain``), the numbers of the participants; empty where no list
             was given.
         path: where to write a platform's archive.
     """
@@ -87,7 +88,7 @@ def _of_student(
     if collected.platform is not Platform.MOODLE:
         yield from ((f"{student}/{name}", page) for name, page in files)
         return
-    participants = members.get(collected.name, [])
+    participants = members.get(plain(collected.name), [])
     if not participants and not collected.key.isdecimal():
         yield (
             f"{collected.name} is a group, and Moodle takes feedback for participants: name the "

@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from autograder.classroom.class_list import Person
 from autograder.classroom.platforms.collection import Collected, Collection
-from autograder.classroom.platforms.exports import Column, Export, Row, number
+from autograder.classroom.platforms.exports import Column, Export, Row, number, plain
 from autograder.classroom.platforms.folder_names import folder_name
 from autograder.classroom.platforms.platform import Platform
 from autograder.classroom.platforms.table import Table
@@ -114,7 +114,9 @@ def _rows_of(
         found = [row for row in export.rows if row.key == collected.key]
         if not found and export.platform is Platform.MOODLE:
             # A group has a number of its own, and in the worksheet its members have its name.
-            found = [row for row in export.rows if collected.name in row.others]
+            # Names of files have lost some of its signs.
+            group = plain(collected.name)
+            found = [row for row in export.rows if group in map(plain, row.others) and group]
         # Moodle numbers people anew in each assignment, so nothing else may decide.
         if found or export.platform is Platform.MOODLE:
             return found

@@ -152,6 +152,13 @@ def test_lateness_without_a_time_counts_as_a_minute(take):
     assert submitted(take.classes)["ben-102"] == [FILE]
 
 
+def test_lateness_that_is_taken_back_leaves_no_stamp(take):
+    due = datetime(2026, 11, 19, 12)
+    take({f"ada_LATE_101_9001_{FILE}": "a"}, due=due)
+    assert take({f"ada_101_9001_{FILE}": "a"}, due=due).same == ["ada-101"]
+    assert submitted(take.classes)["ada-101"] == [FILE]
+
+
 # --- Moodle
 
 
