@@ -168,7 +168,9 @@ def _blackboard(table: Table, header: list[str]) -> Export | None:
     for place in range(1, len(table.rows)):
         cells = [table.cell(place, column) for column in range(first)]
         if key := table.cell(place, names[0]):
-            export.rows.append(Row(place, key, " ".join(cells[:2]), frozenset(filter(None, cells))))
+            # A first name is nobody's key.
+            others = frozenset(filter(None, cells[2:]))
+            export.rows.append(Row(place, key, " ".join(cells[:2]), others))
     return export
 
 
@@ -197,7 +199,12 @@ def _moodle(table: Table, header: list[str]) -> Export | None:
     if not constant and not named:
         return None
     at = named[0] if named else constant[-1] - 1
-    most = number(table.cell(places[0], at + 1)) if at + 1 in constant else None
+    most = number(table.cell(places[0], at + 1))
+    if at + 1 not in constant or most is None:
+        raise CourseError(
+            f"The worksheet's column {header[at]!r} takes words of a scale, and not points: choose "
+            "Point as the type of grade in the assignment's settings, and download it again."
+        )
     opened = [place for place, title in enumerate(header) if title.casefold() in _MOODLE_OPEN]
     export = Export(Platform.MOODLE, columns=[Column(at, header[at], most)])
     for place in places:

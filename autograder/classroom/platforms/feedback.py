@@ -47,8 +47,8 @@ def make_archives(
         annotated: a student's notebooks with points and messages in them, by name. Canvas shows
             what it is given under the name of the file that was handed in, so to a notebook it
             takes a notebook.
-        members: the numbers of the participants in each of Moodle's groups, by its name as ``plain``
-            has it; empty where no list was given.
+        members: the numbers of the participants in each of Moodle's groups, by the group's name as
+            ``plain`` gives it; empty where no list was given.
         path: where to write a platform's archive.
     """
     returned = Returned()

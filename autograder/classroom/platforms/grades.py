@@ -95,6 +95,8 @@ def fill(
             done.left.append((each.student, each.because))
     for row in export.rows:
         candidates = owners.get(row.number, [])
+        # Who has handed in with a group has handed in nothing alone.
+        candidates = [each for each in candidates if not each.because] or candidates
         if not candidates:
             done.rows.append(row.name or row.key)
         elif len(candidates) > 1:

@@ -160,7 +160,8 @@ def test_moodle_passes_over_what_is_too_much():
 def test_moodle_in_other_languages_groups_and_decimal_commas(title):
     text = TEILNEHMER.replace("Status;Bewertung;", f"Status;{title};")
     handed = {"team": (Platform.MOODLE, "900", "Team Rot")}
-    filled, done = put(text.encode(), [Points("team", 7.5, 10)], handed)
+    alone = Points("Ada-Lovelace", 0, 10, because="nothing was handed in")
+    filled, done = put(text.encode(), [Points("team", 7.5, 10), alone], handed)
     assert filled == text.replace('Team Rot;;"";', 'Team Rot;;"7,5";').encode()
     assert done.rows == ["Grace Hopper"]
 
@@ -172,6 +173,22 @@ BLACKBOARD = (
     '"Lovelace"\t"Ada"\t"a_lovelace"\t"0042"\t"2026-09-01"\t""\t"3"\t""\n'
     '"Turing"\t"Alan"\t"a_turing"\t"0043"\t"2026-09-01"\t""\t"3"\t""\n'
 )
+
+
+def test_moodle_with_a_marker_a_state_and_an_online_text():
+    text = (
+        "Identifiant,Nom complet,Statut,Correcteur,Note,Note maximale,État,"
+        "La note peut être modifiée,Texte,Dernière modification (note)\n"
+        'Participant 5,Ada L,Remis,Bob,"","20,00",Non noté,Oui,30,-\n'
+    )
+    filled, _ = put(text.encode(), [Points("ada", 7.5, 20)], {"ada": (Platform.MOODLE, "5", "")})
+    assert filled == text.replace('Bob,"",', 'Bob,"7,5",').encode()
+
+
+def test_moodle_with_a_scale():
+    text = MOODLE.replace("Maximum Grade", "Scale").replace("10.00", '"poor, good"')
+    with pytest.raises(CourseError, match="takes words of a scale"):
+        put(text.encode(), [], {})
 
 
 def test_blackboard_in_utf16():
