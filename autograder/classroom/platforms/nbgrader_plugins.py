@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Iterator
 from datetime import UTC
 from pathlib import Path, PurePosixPath
@@ -121,14 +122,17 @@ class PlatformExport(ExportGrades):
     that ``--to`` names, with one ``--assignment``."""
 
     def export(self, gradebook: Gradebook) -> None:
-        """Fill the file.
+        """Fill the file; a sentence and the exit status 1 where that cannot be done.
 
         Args:
             gradebook: the database, open.
-
-        Raises:
-            CourseError: the file or the assignment is not as it should be.
         """
+        try:
+            self._fill(gradebook)
+        except CourseError as error:
+            sys.exit(str(error))
+
+    def _fill(self, gradebook: Gradebook) -> None:
         if len(self.assignment) != 1:
             raise CourseError(
                 "Name the one assignment whose points are to be filled in: nbgrader export "

@@ -62,7 +62,7 @@ def pack(path: Path, files: dict[str, str]) -> Path:
     return path
 
 
-def in_course(root: Path, *words: str) -> str:
+def in_course(root: Path, *words: str, fails: bool = False) -> str:
     """Run a module in the course; what it says on stderr."""
     done = subprocess.run(
         [sys.executable, "-m", *words],
@@ -71,7 +71,7 @@ def in_course(root: Path, *words: str) -> str:
         text=True,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert done.returncode == 0, done.stderr
+    assert (done.returncode != 0) == fails, done.stderr
     return done.stderr
 
 
@@ -241,8 +241,9 @@ def test_nbgrader_collects_and_exports(toy, tmp_path, answered):
     assert [each.status for each in grade(toy)] == [Status.GRADED]
     export = tmp_path / "grades.csv"
     export.write_bytes(CANVAS.encode())
-    in_course(
-        toy, "nbgrader", "export", "--to", str(export), f"--assignment=['{ASSIGNMENT}']",
-        "--exporter=autograder.classroom.platforms.nbgrader_plugins.PlatformExport",
-    )  # fmt: skip
+    exporter = "--exporter=autograder.classroom.platforms.nbgrader_plugins.PlatformExport"
+    words = ["nbgrader", "export", exporter, "--to", str(export)]
+    in_course(toy, *words, f"--assignment=['{ASSIGNMENT}']")
     assert export.read_bytes() == CANVAS.replace("ada,A,,", "ada,A,4,").encode()
+    said = in_course(toy, *words, fails=True)
+    assert said.splitlines()[-1].startswith("Name the one assignment")
