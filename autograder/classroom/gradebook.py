@@ -23,7 +23,7 @@ from autograder.classroom.assignment import Assignment
 from autograder.classroom.final_points import FinalPoints, read_final_points, with_final_points
 from autograder.classroom.folders import ClassFolder
 from autograder.classroom.results import Result, failed, read_results, save
-from autograder.errors import CourseError
+from autograder.errors import DISK_FULL, CourseError
 from autograder.grading.read_submission import read_secret, read_timestamp
 from autograder.nbgrader_course.api import nbgrader_api, succeed
 from autograder.nbgrader_course.open_gradebook import one_engine
@@ -31,7 +31,6 @@ from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
 
 # Where marked notebooks wait for nbgrader.
 STAGED = ".marked-"
-DISK_FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 @contextmanager

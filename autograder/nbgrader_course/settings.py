@@ -34,6 +34,9 @@ RELEASE, GRADING, FEEDBACK = (
     f"{ROOM}.feedback_steps",
 )
 
+# They use what the classroom knows of learning platforms, and nbgrader imports them by name.
+PLUGINS = "autograder.classroom.platforms.nbgrader_plugins"
+
 # The steps for a notebook that has been marked, by the step before or by `autograder grade`.
 RECORDING = [f"{GRADING}.SaveScores", AssignLatePenalties]
 
@@ -118,6 +121,8 @@ def configure(
     c.ExchangeFactory.release_feedback = f"{ROOM}.exchange.ReleaseFeedback"
     # nbgrader joins it to the root before it fills in the names, so it has to begin there.
     c.ZipCollectApp.downloaded_directory = os.path.relpath(classes / "downloaded", root)
+    c.ZipCollectApp.extractor_plugin = f"{PLUGINS}.Extractor"
+    c.ZipCollectApp.collector_plugin = f"{PLUGINS}.Collector"
     c.ExportPlugin.to = str(classes / "grades.csv")
     c.ExportApp.plugin_class = f"{ROOM}.export_grades.ExportGrades"
 

@@ -12,7 +12,12 @@ import autograder.cli
 import course.cli
 
 ROOT = Path(__file__).parents[2]
-LINKING = [ROOT / "README.md", ROOT / "lessons" / "README.md", ROOT / "CONTRIBUTING.md"]
+LINKING = [
+    ROOT / "README.md",
+    ROOT / "lessons" / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    ROOT / "docs" / "learning-platforms.md",
+]
 TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
 
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
-from rich.console import Console
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,6 +20,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from autograder.classroom.result_formats import Format
+from autograder.cli import platforms
+from autograder.cli.shared import (
+    AssignmentName,
+    ClassPath,
+    DatabaseUrl,
+    console,
+    course_root,
+    errors,
+)
 from autograder.errors import CourseError
 from autograder.grading.decision import Decision, Tests
 from course.progress import Bars
@@ -46,8 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-console = Console()
-errors = Console(stderr=True)
+app.add_typer(platforms.app)
 
 CORES = os.cpu_count() or 1
 
@@ -62,21 +70,6 @@ WhereTests = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-
-
-def course_root() -> Path:
-    """The repository: the nearest folder upwards that holds ``nbgrader_config.py``.
-
-    Raises:
-        CourseError: this is not inside the repository.
-    """
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
-            return folder
-    raise CourseError(
-        f"{here} is not inside a course: run this in the folder that holds nbgrader_config.py."
-    )
 
 
 AnyBars = TypeVar("AnyBars", bound=Bars)
@@ -262,23 +255,9 @@ def prove(
     raise typer.Exit(0 if all(proof.holds for proof in proofs) else 1)
 
 
-ClassPath = Annotated[
-    Path | None,
-    typer.Option("--class", help="The class's folder; class/ in the repository by default."),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--db",
-        help="The gradebook's database, postgresql://USER@HOST/NAME; a file by default.",
-        envvar="COURSE_GRADEBOOK",
-    ),
-]
-
-
 @app.command()
 def grade(
-    assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
+    assignment: AssignmentName,
     students: Annotated[
         list[str] | None, typer.Option("--student", help="Only this student; may be repeated.")
     ] = None,
@@ -305,6 +284,10 @@ def grade(
     gradebook: DatabaseUrl = None,
     tests: WhereTests = None,
     as_json: AsJson = False,
+    form: Annotated[
+        Format | None,
+        typer.Option("--format", help="Print the results.json of one --student for this grader."),
+    ] = None,
 ) -> None:
     """Grade the submissions in class/submitted/STUDENT/ASSIGNMENT/, and write feedback.
 
@@ -314,6 +297,7 @@ def grade(
     from autograder.classroom.folders import ClassFolder
     from autograder.classroom.grade_table import grade_table
     from autograder.classroom.gradebook import Gradebook
+    from autograder.classroom.result_formats import as_results_json
     from autograder.classroom.workers import dask, local
     from autograder.grading.conditions import Conditions
     from autograder.grading.decide import asked_for
@@ -334,11 +318,19 @@ def grade(
             )
     results = []
     chosen = students or everyone
-    for result in _grade(graded, folder, book, pool, chosen, conditions, force, as_json):
+    if form is not None and len(chosen) != 1:
+        raise CourseError(
+            f"--format {form} prints the result of one student, and there are {len(chosen)}: name "
+            "the one with --student."
+        )
+    is_table = not as_json and form is None
+    for result in _grade(graded, folder, book, pool, chosen, conditions, force, not is_table):
         results.append(result)
         if as_json:
             print(json.dumps(result.to_json()), flush=True)
-    if not as_json:
+    if form is not None:
+        print(as_results_json(results[0], graded.exercises(), form))
+    if is_table:
         results.sort(key=lambda result: result.student)
         console.print(grade_table(results, graded.exercises()))
         console.print(f"Feedback: {folder.path / 'feedback'}", soft_wrap=True)
@@ -399,7 +391,7 @@ def _grade(
 
 @app.command()
 def report(
-    assignment: Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")],
+    assignment: AssignmentName,
     class_folder: ClassPath = None,
     gradebook: DatabaseUrl = None,
 ) -> None:

@@ -1,0 +1,1 @@
+"""Learning platforms: their archives of submissions, their gradebooks, their feedback."""

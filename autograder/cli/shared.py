@@ -1,0 +1,43 @@
+"""What several commands need: the course, the class, and where messages go."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from autograder.errors import CourseError
+
+console = Console()
+errors = Console(stderr=True)
+
+AssignmentName = Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")]
+ClassPath = Annotated[
+    Path | None,
+    typer.Option("--class", help="The class's folder; class/ in the repository by default."),
+]
+DatabaseUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--db",
+        help="The gradebook's database, postgresql://USER@HOST/NAME; a file by default.",
+        envvar="COURSE_GRADEBOOK",
+    ),
+]
+
+
+def course_root() -> Path:
+    """The repository: the nearest folder upwards that holds ``nbgrader_config.py``.
+
+    Raises:
+        CourseError: this is not inside the repository.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "nbgrader_config.py").is_file() and (folder / "solutions").is_dir():
+            return folder
+    raise CourseError(
+        f"{here} is not inside a course: run this in the folder that holds nbgrader_config.py."
+    )
