@@ -64,6 +64,14 @@ def _is_plain(node: ast.stmt) -> bool:
     return True
 
 
+def reader(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """01: handwritten digits; the reader's layer computes what Dense does."""
+    names["Neurons"] = layers.Dense
+    digits = rng.integers(0, 256, (names["BATCH"], 28, 28, 1), dtype="uint8")
+    loss = keras.losses.SparseCategoricalCrossentropy()
+    return Work(names["large_network"](), digits, rng.integers(0, 10, names["BATCH"]), loss)
+
+
 def composer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """10: drums at each sixteenth, and the same one step on."""
     names["DRUMS"] = range(9)
@@ -96,6 +104,7 @@ def player(names: dict[str, Any], rng: np.random.Generator) -> Work:
 
 
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
+    "01_neurons_and_layers": reader,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "17_autoencoders": denoiser,

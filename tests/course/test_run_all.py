@@ -13,6 +13,7 @@ from course.check.answers import quiet_kernels
 LESSONS = Path(__file__).parent.parent.parent / "lessons"
 # Those whose own cells show something also where an exercise is not answered.
 WITHOUT_ANSWERS = [
+    "01_neurons_and_layers",
     "10_recurrent_networks",
     "11_language_models",
     "17_autoencoders",
