@@ -17,6 +17,7 @@ from cycler import cycler
 from IPython.display import Image, display
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # The palette of Okabe and Ito (2008), "Color Universal Design", told apart with every common
@@ -122,3 +123,41 @@ def image_grid(
             if titles is not None:
                 axis.set_title(titles[index], fontsize=10, loc="center")
     return fig
+
+
+def box(axis: Axes, x: float, y: float, text: str, color: str = BLACK) -> None:
+    """Draw a box with rounded corners and text around a point, for diagrams.
+
+    Args:
+        axis: where to draw, in its own units.
+        x: the middle of the box.
+        y: the middle of the box.
+        text: what stands in it.
+        color: the colour of its edge, black by default.
+    """
+    style = {"boxstyle": "round,pad=0.4", "fc": "white", "ec": color, "lw": 1.8}
+    axis.text(x, y, text, ha="center", va="center", fontsize=11, bbox=style, zorder=3)
+
+
+def arrow(
+    axis: Axes,
+    start: tuple[float, float],
+    end: tuple[float, float],
+    color: str = BLACK,
+    width: float = 1.2,
+    bend: float = 0.0,
+) -> None:
+    """Draw an arrow between two points, for diagrams.
+
+    Args:
+        axis: where to draw, in its own units.
+        start: where the arrow begins.
+        end: where its head is.
+        color: its colour, black by default.
+        width: the width of its line in points, 1.2 by default.
+        bend: how far it leaves the straight line, as a share of its length; 0, straight, by
+            default.
+    """
+    style = {"arrowstyle": "-|>", "color": color, "lw": width, "shrinkA": 0, "shrinkB": 0}
+    style["connectionstyle"] = f"arc3,rad={bend}"
+    axis.annotate("", end, start, arrowprops=style)
