@@ -36,7 +36,7 @@ def gru_step(x: Any, h: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
 
 def sequence_classifier(features: int, classes: int, units: int, dropout: float) -> keras.Model:
     """From sequences (batch, time, features), padded with zeros, to logits (batch, classes)."""
-    stack: list[Any] = [keras.Input((None, features)), keras.layers.Masking()]
+    stack: list[Any] = [keras.Input(shape=(None, features)), keras.layers.Masking()]
     for is_first in (True, False):
         lstm = keras.layers.LSTM(units, return_sequences=is_first)
         stack += [keras.layers.Bidirectional(lstm), keras.layers.Dropout(dropout)]
@@ -47,10 +47,12 @@ def train_composer(
     train: Pair, validation: Pair, units: int, dropout: float, epochs: int
 ) -> Trained:
     """A trained model from notes (batch, time) to logits of the next (batch, time, 8)."""
-    stack: list[Any] = [keras.Input((None,), dtype="int32"), keras.layers.Embedding(9, 16)]
+    stack: list[Any] = [keras.Input(shape=(None,), dtype="int32"), keras.layers.Embedding(9, 16)]
     for _ in "12":
-        stack += [keras.layers.LSTM(units, return_sequences=True), keras.layers.Dropout(dropout)]
-    model = keras.Sequential([*stack, keras.layers.Dense(8, dtype="float32")])
+        lstm = keras.layers.LSTM(units=units, return_sequences=True)
+        stack += [lstm, keras.layers.Dropout(dropout)]
+    stack.append(keras.layers.Dense(8, dtype="float32"))
+    model = keras.Sequential(stack)
     model.compile(
         optimizer=keras.optimizers.Adam(learning_rate=0.01, clipnorm=1.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),

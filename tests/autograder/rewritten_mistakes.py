@@ -320,12 +320,15 @@ def audit(truth, risk, group, threshold):
     return report""",
     },
     "12_translation": {
-        # Padding takes part in the maximum, and in nothing else.
-        "attention": """\
-def attention(query, keys, values, mask, w):
-    scores = np.tanh(query[:, None, :] + keys[None, :, :]) @ w
-    weights = np.exp(scores - scores.max(axis=1, keepdims=True)) * mask
-    weights = weights / weights.sum(axis=1, keepdims=True)
-    return weights @ values, weights""",
+        # The scores are divided by the number of units.
+        "attention_layer": """\
+def attention_layer(query_size, memory_size, units):
+    states, memory = keras.Input((None, query_size)), keras.Input((None, memory_size))
+    visible = keras.Input((None,), dtype="bool")
+    asked = layers.Dense(units)(states)[:, :, None]
+    offered = layers.Dense(units, use_bias=False)(memory)[:, None]
+    scores = layers.Dense(1, use_bias=False)(ops.tanh(asked + offered))[..., 0] / units
+    weights = ops.softmax(ops.where(visible[:, None], scores, -1e9))
+    return keras.Model([states, memory, visible], [weights @ memory, weights])""",
     },
 }

@@ -16,6 +16,7 @@ WITHOUT_ANSWERS = [
     "01_neurons_and_layers",
     "10_recurrent_networks",
     "11_language_models",
+    "12_translation",
     "17_autoencoders",
     "22_deep_q_learning",
 ]
