@@ -75,21 +75,24 @@ class Finder:
 
     Where two names would do, the longer one is found: "policy gradient" is no use of "policy".
     Plurals count; so does a hyphen for a space. Names with a capital are found as they are
-    written, others in small letters and capitals alike.
+    written, others in small letters and capitals alike. A name of Python that could be a word at
+    the beginning of a sentence, such as ``Attention``, is found in code and in backticks alone.
 
     Args:
         names: the names to look for.
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self._names = sorted(set(names), key=len, reverse=True)
+        every = set(names)
+        told = [name for name in every if not _starts_like_a_word(name)]
+        self._names = sorted(told, key=_longest_first)
         patterns = []
         for name in self._names:
             words = r"[-\s]+".join(re.escape(word) for word in re.split(r"[-\s]+", name))
             patterns.append(f"({words})" if name != name.lower() else f"((?i:{words}))")
         self._words = re.compile(rf"(?<![\w.])(?:{'|'.join(patterns)})(?:e?s)?(?!\w)")
-        self._code = {name for name in self._names if is_code(name)}
-        self._keras = {_plain(name): name for name in self._code}
+        self._code = {name for name in every if is_code(name)}
+        self._keras = {_plain(name): name for name in sorted(self._code)}
 
     def in_text(self, text: str) -> Iterator[str]:
         """The names in a text, in order."""
@@ -149,6 +152,14 @@ def _of_keras(node: ast.Attribute) -> bool:
     if isinstance(owner, ast.Attribute) and owner.attr in _MODULES:
         return "keras" in ast.unparse(owner)
     return isinstance(owner, ast.Name) and owner.id in _MODULES and node.attr[:1].isupper()
+
+
+def _starts_like_a_word(name: str) -> bool:
+    return is_code(name) and name[:1].isupper() and name[1:].islower()
+
+
+def _longest_first(name: str) -> tuple[int, str]:
+    return -len(name), name
 
 
 def _plain(name: str) -> str:
