@@ -13,8 +13,6 @@ from pydantic import (
     field_validator,
 )
 
-from autograder.notebooks.checked_yaml import EntryError
-
 Text = Annotated[str, StringConstraints(min_length=1)]
 Minutes = Annotated[int, Field(gt=0)]
 
@@ -71,7 +69,7 @@ class Header(BaseModel):
     def _sentences(cls, terms: dict[str, str]) -> dict[str, str]:
         for key, meaning in terms.items():
             if not all(name.strip() for name in key.split(",")):
-                raise EntryError(key, f"`{key}` has an empty name: remove the comma too much")
+                raise ValueError(f"`{key}` has an empty name: remove the comma too much")
             if not meaning.endswith("."):
-                raise EntryError(key, f"what `{key}` means must be a sentence: end it with a stop")
+                raise ValueError(f"what `{key}` means must be a sentence: end it with a stop")
         return terms
