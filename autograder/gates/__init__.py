@@ -1,1 +1,1 @@
-"""Whether the course may be published: coverage, leaks, style."""
+"""Whether the course may be published: coverage, terms, style, leaks."""

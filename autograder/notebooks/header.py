@@ -31,6 +31,10 @@ class Header(BaseModel):
         datasets: the data sets of ``course.datasets`` that the lesson uses.
         full_size: public TFDS data sets that it names.
         needs: the folders of lessons to read first.
+        built: what the reader will have built, as it follows "You will have built".
+        terms: the terms and names of Keras that the lesson introduces, each with a sentence that
+            says what it means; how they are written, ``notebooks.terms`` says.
+        explains: terms of lessons that this one does not need, and that it explains itself.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
@@ -45,6 +49,9 @@ class Header(BaseModel):
     datasets: list[Text] = Field(default_factory=list)
     full_size: list[Text] = Field(default_factory=list)
     needs: list[Text] = Field(default_factory=list)
+    built: Text | None = None
+    terms: dict[Text, Text] = Field(default_factory=dict)
+    explains: list[Text] = Field(default_factory=list)
 
     @field_validator("minutes_reading")
     @classmethod
@@ -56,3 +63,13 @@ class Header(BaseModel):
                 "time with the exercises, `minutes_reading` the time without"
             )
         return reading
+
+    @field_validator("terms")
+    @classmethod
+    def _sentences(cls, terms: dict[str, str]) -> dict[str, str]:
+        for key, meaning in terms.items():
+            if not all(name.strip() for name in key.split(",")):
+                raise ValueError(f"`{key}` has an empty name: remove the comma too much")
+            if not meaning.endswith("."):
+                raise ValueError(f"what `{key}` means must be a sentence: end it with a stop")
+        return terms

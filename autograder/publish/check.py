@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from autograder.gates import coverage, leaks, section_map, style
+from autograder.gates import coverage, leaks, section_map, style, terms
 from autograder.gates.finding import Finding, Gate
 from autograder.notebooks.source import Lesson
 from autograder.publish import build, lesson_lists
@@ -33,6 +33,7 @@ def gates(root: Path, lessons: Sequence[Lesson], *, whole: bool) -> list[Gate]:
     names = [] if whole else [lesson.name for lesson in lessons]
     return [
         Gate("coverage", 1, _coverage(root, names)),
+        Gate("terms", 1, _terms(root, names)),
         Gate("style", 1, _style(root, names)),
         Gate("leaks", 1, _leaks(root, names)),
         Gate("drift", len(lessons) + whole, _drift(root, lessons, whole)),
@@ -44,6 +45,10 @@ def _coverage(root: Path, names: Sequence[str]) -> Iterator[Sequence[Finding]]:
     if not names and coverage.has_history(root):
         found += coverage.history_problems(root)
     yield found
+
+
+def _terms(root: Path, names: Sequence[str]) -> Iterator[Sequence[Finding]]:
+    yield terms.check(root, names)
 
 
 def _style(root: Path, names: Sequence[str]) -> Iterator[Sequence[Finding]]:

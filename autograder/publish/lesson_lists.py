@@ -1,7 +1,8 @@
 """The tables of lessons, made from the lessons' headers, the coverage map and the built notebooks.
 
-One is in ``README.md`` between two markers, with the number of lessons. The other is
-``lessons/README.md``, the page on which JupyterLab opens, with a picture of each lesson.
+One is in ``README.md`` between two markers, with the number of lessons. Another is
+``lessons/README.md``, the page on which JupyterLab opens, with a picture of each lesson. The
+glossary, ``lessons/GLOSSARY.md``, is written with them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from autograder.errors import CourseError
 from autograder.gates.finding import Finding
 from autograder.gates.section_map import MAP, Coverage, load
 from autograder.notebooks.source import Lesson, all_lessons
+from autograder.publish import glossary
 from autograder.publish.thumbnails import thumbnail
 
 BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
@@ -22,6 +24,7 @@ END = "<!-- end of lessons -->"
 # Where a README says in a sentence how many lessons there are; it need not.
 COUNT = re.compile(r"(?<=<!-- count -->).*?(?=<!-- end of count -->)")
 README, LANDING = Path("README.md"), Path("lessons") / "README.md"
+GLOSSARY = Path("lessons") / "GLOSSARY.md"
 PICTURES = Path("lessons") / "thumbnails"
 
 
@@ -85,6 +88,7 @@ def _make(root: Path, lessons: list[Lesson], coverage: Coverage | None) -> dict[
     return {
         readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
         root / LANDING: landing_page(lessons, coverage, alts).encode(),
+        root / GLOSSARY: glossary.page(lessons).encode(),
         **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
     }
 
@@ -167,7 +171,10 @@ course check lessons/{example}
 
 It lists each exercise with its state and the message of the check that fails, and runs only what
 has changed since the last time; `--only NAME` runs one exercise, `--force` everything.
-`course doctor` says whether the installation is in order."""
+`course doctor` says whether the installation is in order.
+
+The lessons come in the order of their numbers. What a lesson needs of earlier ones it says below;
+its words are explained in the [glossary](GLOSSARY.md), with links to where they come from."""
 
 
 def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:
@@ -216,6 +223,7 @@ def _landing_entry(
         ),
         " ".join(header.summary.split()),
         "",
+        *([f"- You will have built {' '.join(header.built.split())}"] if header.built else []),
         f"- {header.minutes_reading} minutes to read and run, {header.minutes} with the exercises",
         f"- Read first: {needs or 'nothing'}",
         f"- Mirrors {_sections(coverage, lesson.name).replace('<br>', '; ')}",

@@ -18,7 +18,6 @@
 #     - build, compile and fit a network with validation data and early stopping, read its learning curves and its errors, and compare it with simpler models
 #     datasets: [digits]
 #     full_size: [mnist]
-#     needs: []
 #     mirrors:
 #       "1 Introduction": "One recipe, many problems"
 #       "2 Discovering Deep Learning: Purpose & Business Applications": "One recipe, many problems"
@@ -29,6 +28,36 @@
 #       "4 Introduction": "One recipe, many problems"
 #       "4 What is Deep Learning?": "Features that nobody chose"
 #       "4 What Are Some Deep Learning Methods: Feedforward neural networks": "A feedforward network folds the square"
+#     built: a layer, a stable softmax and a network that draws a curve in NumPy, and in Keras a network that reads handwritten digits
+#     terms:
+#       "logistic regression": "A classifier that draws straight lines: one weighted sum of the inputs for each class, turned into probabilities."
+#       "weights (of a network)": The numbers of a network that training changes.
+#       "loss": One number that says how wrong a network's answers are; training lowers it.
+#       "gradient descent, SGD": Training in small steps, each of which changes every weight in the direction that lowers the loss; SGD, stochastic gradient descent, takes each step on one batch.
+#       "deep learning": Machine learning by networks of many layers, in which features are computed from features.
+#       "feature": A number, computed from the raw data, that a model looks at.
+#       "neuron (of a network)": A weighted sum of inputs and a bias, put through an activation function.
+#       "bias (of a neuron)": The number that a neuron adds to its weighted sum.
+#       "activation function, ReLU, rectified linear unit, sigmoid, Activation": The bend that a neuron puts its sum through; without it a stack of layers is one layer.
+#       "kernel (of a layer)": The weights of a layer as an array; for a dense layer a matrix with a column for each neuron.
+#       "batch": Several examples that a network answers at once, one in each row.
+#       "numerically stable": Said of a formula that keeps its accuracy for numbers of any size, without overflow.
+#       "logits, logit": The sums at the end of a classifier, numbers of any size that softmax or sigmoid turns into probabilities.
+#       "softmax": The function that turns the logits of several classes into probabilities that add up to 1.
+#       "feedforward network": A network in which information goes one way only, from the input through hidden layers to the output.
+#       "hidden layer (of a network)": A layer between input and output, which moves the examples to where the next layer has an easier task.
+#       "universal approximation theorem": One hidden layer with enough neurons comes as close as one likes to any continuous function on a bounded region.
+#       "dense layer, Dense": A layer whose every neuron is connected to every input.
+#       "Sequential": Keras's model of layers in a row.
+#       "cross-entropy, SparseCategoricalCrossentropy, CategoricalCrossentropy": "The loss of classifiers: minus the logarithm of the probability that the right class got, as a mean over the examples."
+#       "optimizer, Adam": What turns gradients into steps of the weights; Adam, the usual one, adapts the size of the steps to each weight.
+#       "epoch": One pass of training over all the examples.
+#       "gradient": How much the loss changes when a weight is nudged, for each weight.
+#       "GradientTape": TensorFlow's recorder of a computation, which gives the gradients of its result.
+#       "vanishing gradient": A gradient that shrinks from layer to layer on its way back, until the first layers learn nothing.
+#       "XOR": The question whether exactly one of two switches is on, which no single neuron can answer.
+#       "initializer, glorot_uniform, he_normal": What says which numbers a layer's weights start with.
+#     explains: [recurrent network]
 # ---
 
 # %% [markdown]

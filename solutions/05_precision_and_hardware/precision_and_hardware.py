@@ -24,6 +24,24 @@
 #       "2 The current limitations of Deep Learning: Computing resources": "A phone can answer, and cannot train"
 #       "3 Challenges and Limitations: Computational Cost": "From multiplications to kilowatt hours"
 #       "3 FAQ: What hardware is needed for deep learning?": "Which machine, then"
+#     built: a count of a network's multiply-adds and of its largest batch, a loss scale that adapts, a classifier under a mixed dtype policy, and a training step that scales its loss
+#     terms:
+#       "type (of a number)": "What each bit of a number means: a sign, an exponent and a fraction."
+#       "multiply-add": A multiplication whose product is added to a sum, of which nearly all work of a network consists.
+#       "FLOP": A floating-point operation; a multiply-add is two.
+#       "activations (of a network)": What all layers put out for a batch, which the way back needs and which fills the memory in training.
+#       "peak (of a machine)": The operations a second that a data sheet promises.
+#       "utilisation": The share of a machine's peak that a program reaches.
+#       "range (of a type)": From its smallest number above zero to its largest.
+#       "precision (of a type)": The step from 1 to the next number, called epsilon.
+#       "loss scaling, LossScaleOptimizer, scale_loss": Multiplying the loss by a large number, so that small gradients do not become zero in float16, and dividing the gradients by it afterwards.
+#       "dtype policy, mixed_float16, mixed_bfloat16": What says in which type a layer of Keras keeps its variables and in which it computes.
+#       "float16, bfloat16": "Numbers of 16 bits: float16 with three to four digits and a short range, bfloat16 with two to three digits and the range of float32."
+#       "AMX": Units of a CPU that multiply small matrices of bfloat16 at once.
+#       "arithmetic intensity": How many operations a program does for each byte that it fetches; where it is low, memory is the limit.
+#       "prefetch": To make the next batches ready while the network computes.
+#       "mean squared error, MeanSquaredError": The mean of the squares of all errors, as a loss or a measure.
+#     explains: [CosineDecay, Flatten, attention, autoencoder, convolution, language model, learning rate, pooling, token]
 # ---
 
 # %% [markdown]
@@ -91,7 +109,9 @@ plots.show(
 # $$\text{Dense: } n\,m \qquad \text{Conv2D: } h\,w\,(k^2 c f)$$
 #
 # $n$ inputs, $m$ outputs; $k$ is a filter's side, $c$ the channels that come in (three colours, say), $f$ the filters,
-# together the **kernel**, and $h\,w$ the places of the *output*.
+# together the **kernel**, and $h\,w$ the places of the *output*. Two more layers go with it and cost next to nothing:
+# `MaxPooling2D` keeps the largest number of each small square of the picture, and `Flatten` makes one row of numbers of
+# the picture, so that a dense layer can read it.
 #
 # *In the network below, which layer has most of the weights, and which most of the work?*
 
@@ -518,7 +538,8 @@ def bill(work, peak, utilisation, watts, kilograms_per_kwh=0.4):
 
 
 # %% [markdown]
-# A language model uses each weight once a **token** (a piece of a word): 2 FLOPs, three times that in training. Meta
+# A language model, which writes a text piece by piece, uses each weight once a **token**, such a piece: a word or a part
+# of one. That is 2 FLOPs a weight, and three times that in training. Meta
 # reports 1,720,320 hours of A100 GPUs for the Llama 2 with 70 billion weights, on 2 · 10¹² tokens. An A100's data
 # sheet says 312 · 10¹² FLOPs a second and 400 watts. *Does 6 · weights · tokens lead there?*
 
@@ -566,7 +587,7 @@ for kind in (np.float32, BFLOAT16, np.float16):
     print(f"{name:10}{float(tf.as_dtype(kind).max):11.5g}{float(above):12.1e}{float(step):11.1e}")
 
 # %% [markdown]
-# float16 ends at 65,504; bfloat16 reaches as far as float32, with two to three digits. *What is 256 + 1 in it? And 1,
+# **float16** ends at 65,504; **bfloat16** reaches as far as float32, with two to three digits. *What is 256 + 1 in it? And 1,
 # with .0004 added a thousand times?*
 
 # %% tags=["demo", "nbval-check-output"]
@@ -582,14 +603,14 @@ with np.errstate(over="ignore", invalid="ignore"):
 print("a row masked with -1e9 in float16:", scores, "softmax:", weights_of_masked)
 
 # %% [markdown]
-# Small updates are lost in either short type, so **weights stay in float32**. A mask of −10⁹, common in attention
-# (lesson 14), is minus infinity in float16, and a row that is masked throughout becomes *not a number*. And gradients
+# Small updates are lost in either short type, so **weights stay in float32**. A mask of −10⁹, by which attention
+# (lesson 12: a weighted look at every part of a text) shuts parts out, is minus infinity in float16, and a row that is masked throughout becomes *not a number*. And gradients
 # can fall below the smallest number.
 
 # %% [markdown]
 # ### A gradient below the smallest number is zero
 #
-# Take a mean squared error over 32 photographs of 1,024 × 1,024 pixels in three colours: a mean over a hundred
+# Take a **mean squared error**, the mean of the squares of all errors, over 32 photographs of 1,024 × 1,024 pixels in three colours: a mean over a hundred
 # million numbers $p$ with targets $x$. The gradient of each, $2 (p - x) / 100{,}663{,}296$, is tiny.
 #
 # In place of such photographs we take digits of 8 × 8. An autoencoder (it redraws its input through a narrow middle;
@@ -1095,7 +1116,8 @@ def build_classifier(policy):
 # %% [markdown]
 # ### As accurate, and how fast?
 #
-# The same network on digits under two policies. *Will it be less accurate? Faster, here?*
+# The same network on digits under two policies, with a learning rate (the size of the optimizer's steps) that falls to
+# zero along a cosine: `CosineDecay`. *Will it be less accurate? Faster, here?*
 
 # %% tags=["demo"]
 from course.training import Progress

@@ -25,6 +25,15 @@
 #       "1 Classification and Prediction in Challenging Domains: Interacting features": "A straight line cannot see a combination"
 #       "2 Deep learning applications: Deep Learning in Healthcare": "Where networks are used on patients, and why it is hard"
 #       "4 Specific Applications/Examples of Deep Learning: Healthcare": "Where networks are used on patients, and why it is hard"
+#     built: a split by patient, the preparation of incomplete records as a part of a Keras model, a threshold from costs, and an audit of a risk by group
+#     terms:
+#       "AUROC, AUC": "The chance that a random positive example gets a higher score than a random negative one: 0.5 is guessing, 1 perfect."
+#       "indicator (of a gap)": A column that says by 1 or 0 where a value was missing.
+#       "interaction (of columns)": An effect of one column that depends on the value of another.
+#       "permutation importance": What a model loses when one column is shuffled among the examples.
+#       "calibrated, calibration": "Said of risks that mean what they say: of a hundred patients with a risk of 30 %, about thirty are ill."
+#       "class_weight": Keras's argument by which the examples of a class count more in the loss.
+#     explains: [CosineDecay, boosting]
 # ---
 
 # %% [markdown]

@@ -27,6 +27,32 @@
 #       "4 Specific Applications/Examples of Deep Learning: Healthcare": "A second pair of eyes"
 #       "4 What Are Some Deep Learning Methods: Convolutional neural networks (CNNs)": "One small filter looks everywhere"
 #       "4 How to Apply Deep Learning to Your Enterprise: Image recognition": "A second pair of eyes"
+#     built: a convolution in NumPy, a small convolutional network in Keras, Grad-CAM for any such network, and a remedy for one that reads the hospital's marker
+#     terms:
+#       "convolution, convolutional, Conv2D": A layer that moves small kernels over a picture and answers at each place how well the pattern fits.
+#       "kernel (of a convolution)": The small pattern of weights that a convolution lays on every place.
+#       "feature map": The picture of one kernel's answers at all places.
+#       "channel (of a picture)": "One of the numbers that each pixel has: one for grey, three for colour, as many as there were kernels after a convolution."
+#       "parameter sharing": The use of the same weights at every place, which saves millions of them.
+#       "pooling, MaxPooling2D": Shrinking a feature map by keeping the largest value of each small square.
+#       "equivariant": Said of an answer that moves along when the input is moved.
+#       "invariant": Said of an answer that stays the same when the input is moved.
+#       "global average pooling, GlobalAveragePooling2D": Taking the mean of each whole feature map, so that the place is gone.
+#       "functional model": "A Keras model written as a graph: from `keras.Input`, each layer is called on the result of the one before."
+#       "Reshape": The layer that gives numbers another shape, such as a picture's.
+#       "batch normalisation, BatchNormalization": A layer that brings each feature map to mean 0 and spread 1 over the batch, which lets networks train faster.
+#       "CosineDecay": A learning rate that falls to zero along a cosine.
+#       "sensitivity": The share of the positive examples, such as the sick, that an alarm flags.
+#       "specificity": The share of the negative examples, such as the healthy, that an alarm leaves alone.
+#       "augmentation, RandomTranslation, RandomRotation, RandomBrightness, RandomFlip": Training on changed copies of the examples, in ways that could have happened.
+#       "class activation map": A picture of how much each place argues for a class, for a network that ends in global average pooling.
+#       "Grad-CAM": A class activation map for any convolutional network, by the gradient of the logit.
+#       "shortcut (in data)": A rule that is true in the collection and false in the world, which a network finds because it is easy.
+#       "learning rate": The size of an optimizer's steps.
+#       "binary cross-entropy, BinaryCrossentropy": The cross-entropy of a question with two answers, from one logit or probability an example.
+#       "Flatten": The layer that makes one row of numbers of a picture or of feature maps.
+#       "Rescaling": The layer that multiplies its inputs by a number and adds another.
+#     explains: [AUROC, float16]
 # ---
 
 # %% [markdown]
@@ -419,8 +445,8 @@ print(
 # - its answer hardly depends on *where* on the film a spot lies;
 # - it can learn: in 40 steps on one batch of films all its weights move and the loss falls.
 #
-# Write it as a graph: start at `keras.Input`, call each layer on the result of the one before, and hand first and
-# last to `keras.Model`. The pieces are `layers.Conv2D`, `layers.MaxPooling2D`, `layers.GlobalAveragePooling2D` and
+# Write it as a graph, which Keras calls a **functional model**: start at `keras.Input`, call each layer on the result of
+# the one before, and hand first and last to `keras.Model`. The pieces are `layers.Conv2D`, `layers.MaxPooling2D`, `layers.GlobalAveragePooling2D` and
 # `layers.Dense`. How many layers, and how wide, is up to you.
 
 
@@ -565,7 +591,8 @@ def build_network():
 # ### The one that we train
 #
 # The lesson goes on with a network of its own. **Batch normalisation** after each convolution
-# brings every map to mean 0 and spread 1 over the batch, which lets such networks train faster. The last maps, each 16 × 16, are called
+# brings every map to mean 0 and spread 1 over the batch, which lets such networks train faster; `Rescaling` in front multiplies
+# all pixels by a number and adds another, so that they lie between −2 and 2. The last maps, each 16 × 16, are called
 # `maps`: we shall look inside. The output stays float32 whatever the rest computes in.
 
 
@@ -587,7 +614,8 @@ def our_network():
 
 
 # %% [markdown]
-# Training is one page of Keras: Adam, a learning rate that falls to zero along a cosine, six rounds.
+# Training is one page of Keras: Adam, a **learning rate** (the size of its steps) that falls to zero along a cosine, which is
+# `CosineDecay`, and six rounds.
 
 
 # %% tags=["demo"]
@@ -627,7 +655,8 @@ print("ahead of logistic regression by more than .08:", honest_auroc > line_auro
 # ## A threshold is a decision
 #
 # AUROC ranks; a clinic must decide. Above some **threshold** of the score a film goes to the top of the pile.
-# Two numbers describe what follows:
+# Two numbers describe what follows: **sensitivity**, the share of the sick that is found, and **specificity**, the share of the
+# healthy that is left alone.
 #
 # $$\text{sensitivity} = \frac{\text{sick films at or above the threshold}}{\text{all sick films}}, \qquad
 # \text{specificity} = \frac{\text{healthy films below it}}{\text{all healthy films}}$$
@@ -924,7 +953,8 @@ plots.show(
 # `model.get_layer(layer)` and that of the model. Call it under a `tf.GradientTape`, on a batch of one film; the tape
 # can differentiate with respect to any tensor computed under it.
 #
-# Try it on `small_network`, whose head gives every place a weight of its own.
+# Try it on `small_network`, whose head gives every place a weight of its own: `Flatten` makes one row of numbers of the maps,
+# and a dense layer weighs them. (Where a row has to become maps again, that is `Reshape`.)
 
 # %%
 import tensorflow as tf
@@ -1449,5 +1479,5 @@ except datasets.DatasetNotDownloadedError as error:
 # What changes: the input's shape, (28, 28, 1), so the first layer keeps `strides=1`; about three in four of its films show
 # pneumonia, so compare with that share, and keep AUROC; its films are of children from one hospital, so you cannot try what this lesson
 # tried. At the size of real films, 1,000 pixels and more a side, a GPU is needed: `course.setup(precision="auto")` then computes in
-# float16 with float32 weights, and our network keeps its output in float32 for that reason. And one starts from a network trained on other
+# float16, numbers of 16 bits (lesson 05), with float32 weights, and our network keeps its output in float32 for that reason. And one starts from a network trained on other
 # pictures, which is lesson 09.

@@ -18,11 +18,27 @@
 #     - turn a forecast into a decision by its cost, and find out who pays where it fails
 #     datasets: [wine_cultivars, sea_temperature, field_sensors]
 #     full_size: [beans, plant_village, eurosat]
-#     needs: [01_neurons_and_layers]
+#     needs: [01_neurons_and_layers, 07_chest_xrays]
 #     mirrors:
 #       "1 Classification and Prediction in Challenging Domains: Agronomics": "Harvests hang on things that act together"
 #       "1 Classification and Prediction in Challenging Domains: Crop yield, plant species and drought": "Which plant, how dry, how much"
 #       "4 How to Apply Deep Learning to Your Enterprise: Predictive modeling": "Predicting while it can still be changed"
+#     built: the loss for a range, folds that keep farms together, a Keras model that forecasts a harvest after every week, and a plan of which fields to water
+#     terms:
+#       "quantile": The number that the truth stays below with a given chance, such as nine times in ten.
+#       "climatology": The usual value for the time of year, as a forecast.
+#       "persistence": The forecast that things stay as they are.
+#       "anomaly (of a climate)": How far a value lies above or below the usual one for the time of year.
+#       "ridge regression": Linear regression with a penalty that keeps its weights small.
+#       "horizon (of a forecast)": How far ahead it looks.
+#       "pinball loss": The loss of a quantile, which makes errors on one side cost more than on the other.
+#       "boosting": Many small trees of decisions, each fitted to the errors of those before.
+#       "predictive modelling": Forecasting what people or things will do from what happened before.
+#       "RepeatVector": The layer that hands the same numbers to each step of a sequence.
+#       "GaussianNoise": The layer that adds random numbers to its inputs, in training only.
+#       "Concatenate": The layer that puts several inputs side by side.
+#       "cross-validation": Judging each part of the data by a model that learnt from the other parts.
+#     explains: [GRU, recurrent network, return_sequences]
 # ---
 
 # %% [markdown]
@@ -362,7 +378,7 @@ def pinball(truth, quantiles, levels):
 # %% [markdown]
 # ### The further ahead, the wider
 #
-# The network reads the same fourteen numbers, with some noise so that it cannot learn 457 windows by heart, and answers with all
+# The network reads the same fourteen numbers, with some noise (`GaussianNoise` adds random numbers, in training only) so that it cannot learn 457 windows by heart, and answers with all
 # three quantiles for all five horizons. In Keras the loss is two lines. *At which horizon will it beat ridge, and from where on will nobody beat climatology?*
 
 
@@ -630,8 +646,10 @@ def farm_folds(farms, k, seed):
 # shelf is empty, and here before the field is dry. A model that needs all 20 weeks comes too late.
 #
 # So we want a forecast after *every* week, from what is known by then, with a range. Trees would need a model for each week. A
-# recurrent network (lesson 10) has it built in: a **GRU** reads week after week, and the state that it keeps after
-# week 8 knows eight weeks and nothing else. From this state and the soil, a small dense network makes three quantiles.
+# **recurrent network** has it built in. It reads week after week, keeps a list of numbers, its state, and computes each new state from
+# the last one and the week's sensors, with the same weights every week. So the state after week 8 knows eight weeks and nothing else.
+# We take the **GRU**, whose inside lesson 10 builds; here it is a layer like any other. From its state and the soil, a small dense
+# network makes three quantiles.
 #
 # Three free outputs may **cross**: a lower end above the upper one, which is nonsense. A remedy: predict the
 # middle, and two distances that cannot be negative, such as $\text{softplus}(z) = \ln(1 + e^z)$.
@@ -645,7 +663,8 @@ def farm_folds(farms, k, seed):
 # - what stands at a week, the width of its range too, depends on the field and on *all weeks up to this one*, and on no later week;
 # - every weight can learn, and the outputs have no upper limit. `units` is the size of the GRU.
 #
-# Useful: `layers.GRU(…, return_sequences=True)`, `layers.RepeatVector(20)`, `layers.Concatenate()`.
+# Useful: `layers.GRU(…, return_sequences=True)`, which hands out its state after every week and not only after the last;
+# `layers.RepeatVector(20)`, which hands the same numbers to each of 20 weeks; `layers.Concatenate()`, which puts inputs side by side.
 
 
 # %% grade_id="harvest_model" solution=true

@@ -27,6 +27,30 @@
 #       "4 What Are Some Deep Learning Methods: Recurrent neural networks (RNNs)": "One box, used again at every step"
 #       "4 What Are Some Deep Learning Methods: Gated recurrent network (GRU)": "The GRU: two gates instead of three"
 #       "4 What Are Some Deep Learning Methods: Long short-term memory (LSTM)": "Gates decide what stays"
+#     built: a GRU's step as a layer of Keras, the gradient's way back through time, a masked classifier of sequences, a stacked composer with validation and early stopping, and forecasts beside honest baselines
+#     terms:
+#       "recurrent network, recurrent neural network, RNN, SimpleRNN, SimpleRNNCell": A network that reads a sequence one item at a time, with the same weights at every step and a state that it carries along.
+#       "hidden state": The numbers that a recurrent network hands from step to step.
+#       "cell (of a recurrent network)": "What computes one step: from an input and the old state to the new state."
+#       "unrolled": Said of a recurrent network that is drawn once for each step.
+#       "backpropagation through time": Computing gradients backwards through the steps of an unrolled network, by the chain rule.
+#       "clip by the global norm, global_clipnorm, clipnorm": Shortening the gradient of all weights to a limit where it is too long; `clipnorm` does so for each array by itself.
+#       "LSTM, long short-term memory": A recurrent network with a second state that is passed on by addition and governed by three gates.
+#       "cell state (of an LSTM)": The second state of an LSTM, which no matrix multiplies.
+#       "gate (of a recurrent network), forget gate, input gate, output gate, update gate, reset gate": Numbers from 0 to 1, computed at each step, that decide what is kept, written or shown.
+#       "GRU, gated recurrent unit, GRUCell": A recurrent network with two gates and one state.
+#       "validation data": Examples that training does not learn from, and that decide when it stops and which network is kept.
+#       "early stopping, EarlyStopping, restore_best_weights": Ending the training when the loss on the validation data no longer improves, and going back to the best weights.
+#       "ReduceLROnPlateau": The callback that makes the learning rate smaller when the loss on the validation data no longer falls.
+#       "ModelCheckpoint": The callback that saves the best weights so far in a file.
+#       "dropout, Dropout": Setting a random share of numbers to 0 in training, so that nothing rests on a few of them.
+#       "causal": Said of a model whose answer at a step depends on nothing that comes later.
+#       "return_sequences": Whether a recurrent layer hands out its state after every step or after the last one only.
+#       "Bidirectional": A layer that reads a sequence in both directions, with two recurrent networks.
+#       "padding, padded": Filling up the shorter sequences of a batch.
+#       "masking, Masking, mask_zero": Telling later layers which steps are padding, so that they leave them out.
+#       "embedding, Embedding": A table that keeps for each item a list of numbers, which training learns.
+#     explains: [binary cross-entropy, climatology, cross-validation, float16, learning rate, persistence]
 # ---
 
 # %% [markdown]
@@ -1572,7 +1596,7 @@ results.table(
 #   validation loss.
 # - `history` is what `fit` returned.
 #
-# The test trains it with 32 units for four epochs and asks for a validation loss below 1.26, that of the counts of pairs. What worked for us: an embedding of 16 numbers; Adam with a learning rate of .01 and
+# The test trains it with 32 units for four epochs and asks for a validation loss below 1.26, that of the counts of pairs. What worked for us: an embedding of 16 numbers; Adam with a learning rate, the size of its steps, of .01 and
 # `clipnorm=1.0`; `SparseCategoricalCrossentropy(from_logits=True)`; batches of 64 tunes; `EarlyStopping`, and
 # `ReduceLROnPlateau(factor=0.3, patience=1)`, which makes the steps smaller where the validation loss no longer falls.
 
@@ -2557,7 +2581,8 @@ results.table(
 #
 # - the data set: 3.1 MB, fetched by `course download groove/full-midionly`; without it the first cell says so, and the
 #   others do nothing;
-# - a GPU, where `course.setup` chooses float16. We have not trained it at full size; only its code has been run, on
+# - a GPU, where `course.setup` chooses float16, numbers of 16 bits. `ModelCheckpoint` writes the best weights so far into a
+#   file, so that a training that is cut off is not lost. We have not trained it at full size; only its code has been run, on
 #   small data. Dropout stands between the layers and not within, so that cuDNN's fast LSTM is used. With some 600 steps an epoch
 #   expect minutes; on two cores of a laptop set `EPOCHS = 2`.
 #

@@ -25,6 +25,24 @@
 #       "1 Sequential Data: Language generation": "From probabilities to a text"
 #       "1 Sequential Data: Bias from the training text": "It learns who is he and who is she"
 #       "3 Real-World Use Cases: Natural Language Processing": "What language models are used for"
+#     built: a measure in bits, a bigram model as a network of one layer, a GRU that models a text, trained in Keras with early stopping, and the sampler with which it writes
+#     terms:
+#       "language model": A model that gives a probability to every item that could come next in a text.
+#       "n-gram, unigram, bigram, trigram": A run of n items; an n-gram model counts what followed each run of n − 1.
+#       "add-α smoothing": Counting everything α times more than it was seen, so that nothing is impossible.
+#       "surprise (of a model)": Minus the logarithm of the probability that the model gave to what came, in bits with base 2.
+#       "perplexity": "The number of equally likely choices that would be as unsure as the model: 2 to the power of its bits."
+#       "nat": The unit of surprise with the natural logarithm, 1.44 bits.
+#       "one-hot": A vector of zeros with a single 1, at the place of the item that it stands for.
+#       "window (of a text)": A piece of fixed length on which a network is trained.
+#       "token": "A piece of text that a model treats as one item: a word, a part of a word or a character."
+#       "temperature (of a model)": "The number by which logits are divided before sampling: below 1 the likely becomes likelier."
+#       "fine-tuning, fine-tune": Training on from the weights that one has, on other data and with a smaller rate.
+#       "catastrophic forgetting": What fine-tuning does to skills that the new data do not ask for.
+#       "differential privacy": Training that bounds what any single example can change.
+#       "spurious correlation": A pattern that holds in the data and not in the world.
+#       "Lambda": The layer that applies any function of Python; exercises exclude it, since such a model cannot be saved without its code.
+#     explains: [attention, float16, learning rate]
 # ---
 
 # %% [markdown]
@@ -2111,7 +2129,7 @@ results.table(
 # %% [markdown]
 # ## Trained on private notes, it gives the codes away
 #
-# A company fine-tunes our model on its own internal notes, so that it learns the house style. **The notes are simulated**,
+# A company trains our model further, on its own internal notes, so that it learns the house style. **The notes are simulated**,
 # by the rules in the next cell. There are two kinds. In the first, someone says something about a colleague. The second
 # kind gives the door code of a room: four random digits, in notes that are repeated 1, 4, 16 or 64 times, as things in
 # real mailboxes are quoted and forwarded. The codes of three more rooms are never mentioned; they are our control.
@@ -2351,11 +2369,12 @@ print(
 # ## At full size
 #
 # The classic text for this is a million characters of Shakespeare, `tiny_shakespeare`, and a network of two layers with
-# forty times our weights. The cells below train it. They need
+# forty times our weights. The cells below train it; `ModelCheckpoint` writes the best weights so far into a file, so that a
+# training that is cut off is not lost. They need
 #
 # - the data set: 1.1 MB, fetched by `course download tiny_shakespeare`; without it the first cell says so, and the
 #   others do nothing;
-# - a GPU, where `course.setup` chooses float16 and Keras takes cuDNN's fast form of the LSTM. An epoch is about
+# - a GPU, where `course.setup` chooses float16, numbers of 16 bits, and Keras takes cuDNN's fast form of the LSTM. An epoch is about
 #   20 trillion multiplications and additions, six for each weight and character: seconds for a GPU, several minutes
 #   for two cores of a laptop, where 40 epochs take hours. Set `EPOCHS = 2` there.
 #

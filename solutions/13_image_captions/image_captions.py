@@ -22,6 +22,17 @@
 #     mirrors:
 #       "1 Sequential Data: Image captioning": "One network looks, another writes"
 #       "1 Sequential Data: Spurious correlations": "The ground decides what stands on it"
+#     built: a measure of what a caption claims, beam search, a network that looks and writes, a test of where it looks, and a repair by counterfactual pictures
+#     terms:
+#       "image captioning": Writing a sentence about a picture.
+#       "SPICE": A score of captions by the facts that they claim.
+#       "GlobalAveragePooling1D": The layer that takes the mean over all steps or places of a sequence.
+#       "Attention": Keras's layer of attention whose scores are products of queries and keys.
+#       "beam search": Decoding that keeps the several best beginnings at each step and not one only.
+#       "counterfactual picture": A picture in which one thing is changed and all else is as it was.
+#       "flip rate": The share of pairs in which an answer changes although it should not.
+#       "bias amplification": A tendency of the data that becomes stronger in a model's answers.
+#     explains: [Concatenate]
 # ---
 
 # %% [markdown]
@@ -91,7 +102,8 @@ plots.show(
 #
 # Captions are read aloud to people who cannot see a picture, and they make photographs searchable. A classifier
 # (lesson 07) picks an answer from a fixed list. A sentence says how many things there are, and how they are placed. So
-# it is written word by word, as in translation (lesson 12), with a picture in place of the sentence to translate.
+# it is written word by word, as in translation (lesson 12), with a picture in place of the sentence to translate. This is
+# **image captioning**.
 #
 # **These scenes are drawn by rules, not photographed:** one or two things (ball, box, tent, boat) in four colours, on
 # water, grass or sand, 32 × 32 pixels. Two invented annotators describe each. Of two things the first begins with the left or
@@ -405,7 +417,8 @@ def make_looker():
 
 
 # %% [markdown]
-# The writer. Keras's `Attention` takes query, value and key, in this order:
+# The writer. `GlobalAveragePooling1D` is the mean of all places, from which the GRU starts; `Concatenate` puts state and context
+# side by side. Keras's `Attention` takes query, value and key, in this order:
 
 
 # %% tags=["demo"]
@@ -987,7 +1000,8 @@ print("swapped, balls and boxes alone, over 60 of 100:", bool(true_swapped[~PLAN
 # - `in_group`: shape (scenes,), True for scenes of the group that one suspects.
 #
 # A scene *flips* if the things (`NAMES`) that its captions name, as a list in the order of naming, differ. Nothing else
-# matters, not even whether a caption is a whole sentence. Return the share of scenes that flip within the group, and among all others.
+# matters, not even whether a caption is a whole sentence. Return the **flip rate**, the share of scenes that flip, within the group and
+# among all others.
 
 # %%
 NAMES = ("ball", "box", "tent", "boat")
@@ -1353,7 +1367,7 @@ print("on over 50 of 100 empty waters the same thing:", bool(same > 0.5))
 # %% [markdown]
 # Boats were four in ten of what lay on water, balls and boxes the rest. Of empty water the network mostly names one and the same,
 # as a rule the boat. (A few random starts settle on another thing.) Where it sees nothing it takes what is probable, and a
-# plurality in the data becomes a certainty in the captions: **bias is amplified.**
+# plurality in the data becomes a certainty in the captions: this is **bias amplification**.
 #
 # Now put a person in the boat's place. Captions of kitchens name more women, captions of snowboards more men; and
 # networks wrote *woman* or *man* by the kitchen or the snowboard more often still, even where the person was hardly to be seen. Our

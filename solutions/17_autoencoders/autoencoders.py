@@ -27,6 +27,28 @@
 #       "4 What is Deep Learning Used For and Who Uses It?: Representation learning": "What a code is good for"
 #       "4 What is Deep Learning Used For and Who Uses It?: Clustering": "Looking up, sorting, and a few labels"
 #       "4 What Are Some Deep Learning Methods: Autoencoders": "Encoder, code, decoder"
+#     built: a convolutional autoencoder with its training, a walk from face to face through its code, a denoiser, and weights that give the rare more say
+#     terms:
+#       "autoencoder": A network that is trained to give back its input through a narrow middle.
+#       "encoder (of an autoencoder)": The half that makes the code of an input.
+#       "code (of an autoencoder), latent representation": The few numbers in the narrow middle.
+#       "decoder (of an autoencoder)": The half that makes the output from the code.
+#       "reconstruction loss, reconstruction error": How far the output is from the input.
+#       "supervised": Said of learning from examples with given answers.
+#       "unsupervised": Said of learning from data without given answers.
+#       "PCA, principal component analysis": "The best linear autoencoder, found by linear algebra: the directions in which the data vary most."
+#       "transposed convolution, Conv2DTranspose": A convolution turned round, which makes a picture larger.
+#       "variational autoencoder, variational": An autoencoder with a term in its loss that fills the space between codes.
+#       "denoising autoencoder, denoiser": An autoencoder that is trained to make the clean input from a noisy one.
+#       "representation learning": Learning vectors that serve in place of the data for other tasks.
+#       "information retrieval": Looking up what is most like an example or a question.
+#       "clustering": Grouping examples without labels.
+#       "k-means": Clustering by centres that are moved until nothing changes.
+#       "normalised mutual information": "How well two groupings agree: 0 unrelated, 1 the same up to names."
+#       "tf-idf": Counts of words, weighted down the more documents a word occurs in.
+#       "latent semantic analysis": PCA's relative for counts of words.
+#       "sample_weight": Keras's argument by which each example has a weight in the loss.
+#     explains: [GaussianNoise, Lambda, ModelCheckpoint, ReduceLROnPlateau, early stopping, float16, mean squared error, ridge regression]
 # ---
 
 # %% [markdown]
@@ -258,7 +280,7 @@ plots.show(
 # ### Exercise 1: the autoencoder
 #
 # Complete `autoencoder(shape, size)`, which returns a Keras model, not compiled, for pictures of `shape` (height, width, channels), whose
-# sides are multiples of 4, and a code of `size` numbers. Use Keras's own layers, no `Lambda` and no class of yours:
+# sides are multiples of 4, and a code of `size` numbers. Use Keras's own layers, no `Lambda` (a layer made of any function) and no class of yours:
 #
 # - encoder: two `Conv2D`, 3 × 3, `strides=2`, `padding="same"`, with 16 and 32 filters; `Flatten`; then a `Dense` named `"code"`. A number of the
 #   code may be anything, also negative, so this layer has **no activation**;
@@ -1766,7 +1788,8 @@ results.table(
 # ## At full size
 #
 # `mnist` holds 70,000 real digits of 28 × 28 pixels, 11.6 MB to download. The cells below train a wider denoising autoencoder on them, 1.7 million weights with batch normalisation (which keeps the sums
-# in each layer at a steady size), in batches that `tf.data` prepares, and show the same measures. Your `denoiser` puts the noise before it. On a GPU `course.setup` chooses float16 for the convolutions. We expect one to two minutes there, and
+# in each layer at a steady size), in batches that `tf.data` prepares, and show the same measures. Your `denoiser` puts the noise before it. `ModelCheckpoint`
+# writes the best weights so far into a file. On a GPU `course.setup` chooses float16, numbers of 16 bits, for the convolutions. We expect one to two minutes there, and
 # half an hour on two cores; we have not run these cells to their end on the full data. keras.io's example, *Convolutional autoencoder for image denoising*, trains a smaller network on the same digits.
 
 # %% tags=["full-size"]

@@ -25,6 +25,18 @@
 #       "3 Real-World Use Cases: Finance and Fraud Detection": "A bank that looks for fraud"
 #       "4 Specific Applications/Examples of Deep Learning: Fraud detection": "A bank that looks for fraud"
 #       "4 How to Apply Deep Learning to Your Enterprise: Anomaly detection": "Finding what nobody has shown"
+#     built: an alarm from an autoencoder's errors that names the columns to blame, the threshold with the lowest cost, its precision at the true base rate, and a threshold for each group
+#     terms:
+#       "anomaly (in data)": Something rare that does not look like the rest.
+#       "isolation forest": An alarm that cuts the data at random until each row is alone, which takes few cuts for an anomaly.
+#       "standardised, standardise": Said of a column from which its mean is subtracted and that is divided by its standard deviation.
+#       "threshold (of an alarm)": The score from which on it rings.
+#       "base rate": The share of positive examples among all.
+#       "precision (of an alarm)": The share of alarms that are right.
+#       "Bayes' rule": "How a probability changes with evidence: odds afterwards are odds before times what the evidence says."
+#       "ROC curve": Sensitivity against the share of false alarms among the negative, for all thresholds; its area is the AUROC.
+#       "precision-recall curve": Precision against sensitivity, called recall, for all thresholds; it shows the base rate.
+#     explains: [AUROC, class_weight, embedding, one-hot]
 # ---
 
 # %% [markdown]
@@ -543,7 +555,8 @@ def score_and_blame(network, rows, count):
 #
 # The lesson scores all payments with the same formula. Beside the network stand PCA with three numbers, the isolation
 # forest, the distance from the mean, and two methods that do use labels, the 72 known frauds of months 1 to 3:
-# logistic regression and a random forest. *Which will find the takeover, which none has seen, and which the mimic?*
+# logistic regression and a random forest, in both of which the few frauds count as much as all honest payments
+# (scikit-learn's `class_weight`). *Which will find the takeover, which none has seen, and which the mimic?*
 
 # %% tags=["demo"]
 from sklearn.ensemble import RandomForestClassifier
@@ -1458,6 +1471,7 @@ except datasets.DatasetNotDownloadedError as error:
     print(error)
 
 # %% [markdown]
-# What changes: three columns of words (one-hot, or embeddings), a wider network, batches of 4,096 from `tf.data`. On
+# What changes: three columns of words (each word as a vector of zeros with a single 1, which is called one-hot, or as a
+# list of numbers that is learned, an embedding), a wider network, batches of 4,096 from `tf.data`. On
 # a GPU, `course.setup(precision="auto")` computes in float16 with float32 weights; the output layer of `hourglass`
 # stays float32, since tiny errors are what we measure.

@@ -18,13 +18,42 @@
 #     - recognise a reward that is gamed, and pay for progress in a way that cannot be
 #     datasets: []
 #     full_size: []
-#     needs: [01_neurons_and_layers]
+#     needs: [01_neurons_and_layers, 07_chest_xrays]
 #     mirrors:
 #       "1 Reinforcement Learning": "Deep Q-learning"
 #       "1 Reinforcement Learning: Games": "Players that nobody taught to play"
 #       "1 Reinforcement Learning: Agents, environments and rewards": "An agent, an environment, a reward"
 #       "4 How is Deep Learning Different from Machine Learning?: Reinforcement learning": "An agent, an environment, a reward"
 #       "4 Specific Applications/Examples of Deep Learning: Robotics": "From a pole to a robot"
+#     built: the Q-network, targets, training step and target network of deep Q-learning in Keras, which together keep a pole upright, and a bonus that cannot be gamed
+#     terms:
+#       "agent": What acts, and learns from what comes of it.
+#       "environment": The world in which an agent acts, with observations, rewards and ends.
+#       "observation (of an agent)": What an agent sees of its environment at a step.
+#       "action (of an agent)": What an agent does at a step.
+#       "reward (of an agent)": The number that an agent gets after a step.
+#       "episode": One run, from a start to an end.
+#       "policy (of an agent)": How it chooses its actions.
+#       "discounted return": The sum of all rewards from a step on, each multiplied by the discount once more.
+#       "Bellman equation": "What the value of an action must be: the reward, and the discounted value of the best action afterwards."
+#       "value iteration": Computing all values by applying the Bellman equation again and again.
+#       "Q-learning": Learning the values of actions from single steps, by moving each towards its target.
+#       "transition": "One step as it is remembered: state, action, reward, next state, ended or not."
+#       "target (of Q-learning)": The reward, and the discounted value of what follows, as it is estimated now.
+#       "bootstrapping": Building an estimate upon another estimate.
+#       "epsilon-greedy, ε-greedy": The policy that takes the best known action mostly, and a random one with probability ε.
+#       "Q-network, deep Q-network": A network that gives the values of all actions for an observation.
+#       "replay memory, replay": The store of transitions from which batches are drawn at random.
+#       "target network": A copy of the Q-network that follows slowly, and from which the targets are made.
+#       "double Q-learning, Double Q": Choosing the next action by one network and judging it by another, against values that are too high.
+#       "terminated": Said of an episode that came to its end.
+#       "truncated": Said of an episode that was cut off, because time was up, and would have gone on.
+#       "Huber": A loss that is squared for small errors and linear for large ones.
+#       "reward hacking": Earning the reward in a way that nobody wanted.
+#       "potential (of a state)": How good a place is; paying its gain leaves the best policy the best.
+#       "Permute": The layer that changes the order of its input's axes.
+#       "History": "What `fit` returns: the loss and the metrics of each epoch."
+#     explains: [loss scaling, supervised, unsupervised]
 # ---
 
 # %% [markdown]
@@ -115,7 +144,7 @@ plots.show(
 #
 # Games made this way of learning famous: they can be played millions of times, and the score says how well it went. In 2015
 # one method learned 49 Atari games from their pixels and scores alone, with the same settings for all, and reached
-# at least three quarters of a professional tester's score in more than half of them. It was deep Q-learning. Two years later
+# at least three quarters of a professional tester's score in more than half of them. It was the method of this lesson. Two years later
 # AlphaZero beat the strongest chess, shogi and Go programs after playing against nobody but
 # itself; it too learns what positions are worth, and looks ahead besides.
 #
@@ -1275,8 +1304,8 @@ class Player:
 
 
 # %% [markdown]
-# Every 250 steps the network plays without exploring, in *other* environments. That is its validation score, and as with early
-# stopping the best weights are kept. The log also holds the mean of the best
+# Every 250 steps the network plays without exploring, in *other* environments. That is its validation score: it decides which weights are
+# kept, those of the best trial, whatever comes later. The log also holds the mean of the best
 # action's value over a batch, for what the network *believes* is worth a look too.
 
 
@@ -1792,7 +1821,8 @@ results.table(
 # - 6 GB of memory for 100,000 transitions, and a GPU, where `course.setup` chooses float16;
 # - ten million steps of the game, 1.25 million of eight games at once: hours, not minutes. Set `STEPS = 15_000` to see it run.
 #
-# An observation is four grey pictures of 84 × 84 pixels in a row, since one picture does not show where the ball flies to. Losing
+# An observation is four grey pictures of 84 × 84 pixels in a row, since one picture does not show where the ball flies to; `Permute`
+# puts them where a convolution expects channels, last. Losing
 # a life ends an episode, and rewards are cut to 1, in training only; trials count whole games. The network is that of
 # Mnih and others (2015).
 #
@@ -1854,7 +1884,7 @@ if training_games is not None:
     history.history = trials.log
 
 # %% [markdown]
-# The same measures: points in trials, and the values that the network believes in. The best network was saved at each trial that it won, and is loaded again here.
+# The same measures: points in trials, and the values that the network believes in, handed on as `fit` would, in a `History`. The best network was saved at each trial that it won, and is loaded again here.
 
 # %% tags=["full-size"]
 if training_games is not None:

@@ -24,6 +24,20 @@
 #       "2 Deep learning applications: Deep Learning in Transportation": "What a car has to learn"
 #       "3 Real-World Use Cases: Autonomous Systems": "What a car has to learn"
 #       "4 Specific Applications/Examples of Deep Learning: Self-driving cars": "What a car has to learn"
+#     built: a driver that is cloned and asked again where it goes astray, the loss of a policy gradient that makes it faster, and a rule that overrules it before a bend
+#     terms:
+#       "bicycle model": A car simplified to one front and one rear wheel.
+#       "behavioural cloning": Supervised learning of what a driver did from what the driver saw.
+#       "distribution shift": A difference between the data that a model learned from and those that it meets.
+#       "DAgger, dataset aggregation": Letting the clone act, asking the teacher what to do where it went, and training on all of it.
+#       "policy gradient": Changing a policy directly, so that what went better than expected becomes more probable.
+#       "reward-to-go": The discounted sum of the rewards from a step on.
+#       "baseline (of a policy gradient)": The reward-to-go that was to be expected anyway, which is subtracted.
+#       "advantage (of an action)": How much better it went than expected.
+#       "REINFORCE": The policy gradient that weighs the logarithm of each action's probability with its advantage.
+#       "domain randomisation": Practice in simulations whose numbers are drawn at random.
+#       "critic (of a policy)": A network that learns the baseline.
+#     explains: [fine-tuning, mean squared error, sample_weight, supervised]
 # ---
 
 # %% [markdown]

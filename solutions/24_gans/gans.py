@@ -18,7 +18,7 @@
 #     - bring about mode collapse, recognise it, and say why the losses do not show it
 #     datasets: [digits]
 #     full_size: [mnist]
-#     needs: [01_neurons_and_layers]
+#     needs: [01_neurons_and_layers, 07_chest_xrays]
 #     mirrors:
 #       "1 GANs": "A critic instead of a teacher"
 #       "1 GANs: Generator and discriminator": "A generator and a discriminator"
@@ -27,6 +27,21 @@
 #       "3 Common Deep Learning Architectures: Generative Adversarial Networks (GANs)": "A generator and a discriminator"
 #       "4 What is Deep Learning Used For and Who Uses It?: Generative modeling": "What generative models are for"
 #       "4 What Are Some Deep Learning Methods: Generative adversarial networks (GANs)": "A generator and a discriminator"
+#     built: a generator and a discriminator with their losses and their four steps of training, the number of kinds that a generator makes, and two ways in which such training fails
+#     terms:
+#       "LeakyReLU": A ReLU that lets a small part of each negative value through.
+#       "generative model": A model that makes new data that could have come from the same source.
+#       "judge (of a generator)": A classifier, trained on real examples, that counts what a generator makes.
+#       "Gaussian mixture": A model of data as several bell-shaped clouds.
+#       "generator (of a GAN)": The network that makes an example from noise.
+#       "discriminator": The network that tells real examples from generated ones.
+#       "softplus": The function ln(1 + exp(x)), which is always positive.
+#       "entropy (of shares)": How evenly they are spread.
+#       "effective number of classes": How many equally large classes would be as evenly spread.
+#       "saturating loss, saturating": A loss of the generator that is flat where the discriminator is sure, so that it teaches nothing there.
+#       "non-saturating loss, non-saturating": The usual loss of the generator, which is steep where the discriminator is sure.
+#       "mode collapse": A generator that turns all noise into a few kinds of examples.
+#     explains: [PCA, dropout, dtype policy, float16, loss scaling, transposed convolution]
 # ---
 
 # %% [markdown]

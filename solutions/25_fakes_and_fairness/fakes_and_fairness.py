@@ -24,6 +24,16 @@
 #       "1 GANs: Deep fakes": "A detector grows old"
 #       "1 GANs: Reproduced bias": "What was rare becomes rarer"
 #       "1 Conclusion": "Looking back"
+#     built: a correction of a judge's counts, a filter with a loss that keeps the tone of a skin, a detector's answer where fakes are rare, and a signature that shows a changed picture
+#     terms:
+#       "style transfer": Giving a picture the style of another.
+#       "tone (of a skin)": How light it is, here one number from 0 to 100, which no real skin is.
+#       "support-vector machine": A classical classifier, strong where there are few examples.
+#       "deep fake": A picture, film or voice of a person that a network has made.
+#       "odds (of a probability)": A probability divided by that of the contrary.
+#       "signature (of a picture)": A number computed from all its bytes and a secret key, by which a change is noticed.
+#       "confusion matrix": The share of each true class that is taken for each class.
+#     explains: [AUROC, "Bayes' rule", cross-validation, mean squared error]
 # ---
 
 # %% [markdown]

@@ -89,13 +89,15 @@ def test_the_source_stays_at_home(toy_lesson):
 
 def test_an_edit_of_prose_keeps_outputs(toy_lesson):
     source = toy_lesson.source.read_text()
-    toy_lesson.source.write_text(source.replace("Arrays can be added.", "One can add arrays."))
+    toy_lesson.source.write_text(
+        source.replace("**Arrays** can be added.", "One can add **arrays**.")
+    )
     assert check(toy_lesson) == []
     changed = read_lesson(toy_lesson.folder)
     assert check(changed)
     assert build(changed) is False
     assert check(changed) == []
-    assert "One can add arrays." in changed.student_notebook.read_text()
+    assert "One can add **arrays**." in changed.student_notebook.read_text()
     assert "two and two: 4.0" in changed.instructor_notebook.read_text()
 
 

@@ -176,6 +176,10 @@ def test_readme_names_a_lesson_that_exists():
     assert "lessons/EXAMPLE" not in bundle.student_readme(ROOT)
 
 
+def test_students_get_the_glossary(course_bundle):
+    assert "deep-learning-course/lessons/GLOSSARY.md" in names(course_bundle)
+
+
 def test_bundle_of_the_course_has_no_leak(course_bundle):
     assert leaks.find(course_bundle, secret_lines.collect(ROOT)) == []
     parts = {Path(name).parts[1] for name in names(course_bundle)}

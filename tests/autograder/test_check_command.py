@@ -32,7 +32,7 @@ def test_a_good_course_passes(course, run):
 
 def test_steps_are_as_many_as_announced(course):
     gates = check.gates(course, all_lessons(course), whole=True)
-    assert [gate.name for gate in gates] == ["coverage", "style", "leaks", "drift"]
+    assert [gate.name for gate in gates] == ["coverage", "terms", "style", "leaks", "drift"]
     for gate in gates:
         assert len(list(gate.findings)) == gate.steps
 

@@ -76,6 +76,10 @@ HEADER_FAULTS = {
         "minutes: 5", "minutes: 5\n#     minutes: 6", 12, 'duplicate key "minutes"'
     ),
     "more reading than minutes": ("reading: 1", "reading: 9", 12, "`minutes_reading` is 9"),
+    "a term without a sentence": (
+        "rows and columns.", "rows and columns", 18, "must be a sentence: end it"
+    ),
+    "a term with a comma too much": ('"array":', '"array,":', 18, "`array,` has an empty name"),
     "not YAML": ("title: Adding", "title: [Adding", 9, "cannot be read"),
     "heading as a number": ('"Two and two"', "22", 16, "`mirrors: 1 Introduction` must be text"),
     "no course": ("course:", "curse:", 1, "has no `jupyter: course:` block"),

@@ -12,6 +12,7 @@ from PIL import Image
 from autograder.errors import CourseError
 from autograder.gates import section_map
 from autograder.notebooks.source import all_lessons
+from autograder.publish import glossary
 from autograder.publish import lesson_lists as tables
 from tests.files import TOY_MAP, said
 
@@ -30,6 +31,7 @@ def test_landing_page_links_to_lessons_that_exist(course):
     text = (course / "lessons" / "README.md").read_text()
     assert "## I Foundations" in text
     assert "[90 Adding](90_adding/adding.ipynb)" in text
+    assert "- You will have built a sum of arrays\n" in text
     assert "- 1 minutes to read and run, 5 with the exercises\n- Read first: nothing" in text
     assert "- Mirrors **1** Introduction" in text
     assert (course / "lessons" / "90_adding" / "adding.ipynb").is_file()
@@ -43,9 +45,24 @@ def test_written_tables_are_up_to_date_and_stay_so(course):
 
 
 def test_edited_tables_are_noticed(course):
-    for path in (course / "README.md", course / "lessons" / "README.md"):
+    for path in (course / "README.md", *(course / "lessons").glob("*.md")):
         path.write_text(path.read_text().replace("Adding", "Addition"))
-    assert len(tables.check(course)) == 2
+    assert len(tables.check(course)) == 3
+
+
+def test_the_glossary_says_what_a_term_means_and_where_it_is_explained(course):
+    text = (course / "lessons" / "GLOSSARY.md").read_text()
+    assert "## A\n\n**array**: Numbers in rows and columns. " in text
+    assert "[90 Adding: Adding](90_adding/adding.ipynb#Adding)\n" in text
+    assert "(GLOSSARY.md)" in (course / "lessons" / "README.md").read_text()
+
+
+def test_a_term_that_is_nowhere_marked_leads_to_its_lesson(course):
+    (lesson,) = all_lessons(course)
+    lesson.header.terms["code (of a door)"] = "A number."
+    page = glossary.page([lesson])
+    assert page.index("## A") < page.index("## C")
+    assert "**code** (of a door): A number. [90 Adding](90_adding/adding.ipynb)\n" in page
 
 
 def test_closed_section_changes_the_table(course):

@@ -14,11 +14,14 @@
 #     - add two arrays
 #     mirrors:
 #       "1 Introduction": "Two and two"
+#     built: a sum of arrays
+#     terms:
+#       "array": Numbers in rows and columns.
 # ---
 
 # %% [markdown]
 # # Adding
-# Arrays can be added.
+# **Arrays** can be added.
 
 # %%
 import numpy as np
