@@ -86,6 +86,14 @@ def writer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(names["large_model"](65), ids[:, :-1], ids[:, 1:], classes())
 
 
+def translator(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """12: sentences of 40 tokens, in two languages of 20,000 and 16,000 tokens."""
+    shape, sizes = (names["BATCH"], names["LONGEST"]), (20_000, 16_000)
+    source, so_far, labels = (rng.integers(1, size, shape) for size in (*sizes, sizes[1]))
+    model = names["large_translator"](*sizes)
+    return Work(model, [source, so_far, np.ones(shape, bool)], labels, classes())
+
+
 def denoiser(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """17: digits with noise, and the same without."""
     digits = rng.random((names["BATCH"], 28, 28, 1)).astype("float32")
@@ -107,6 +115,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
+    "12_translation": translator,
     "17_autoencoders": denoiser,
     "22_deep_q_learning": player,
 }

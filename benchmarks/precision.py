@@ -35,7 +35,7 @@ class Work(NamedTuple):
     """A model that is not compiled, one batch of inputs and targets, and the loss between them."""
 
     model: keras.Model
-    x: np.ndarray
+    x: np.ndarray | list[np.ndarray]
     y: np.ndarray
     loss: keras.losses.Loss
 
@@ -147,8 +147,10 @@ class Trainee:
         self.milliseconds: list[float] = []
         self.model, x, y, loss = build(scale)
         self.model.compile(optimizer=keras.optimizers.Adam(1e-3), loss=loss)
-        self.batch, self.steps = len(x), steps
-        self.x, self.y = np.concatenate([x] * steps), np.concatenate([y] * steps)
+        self.batch, self.steps = len(y), steps
+        self.x, self.y = keras.tree.map_structure(
+            lambda part: np.concatenate([part] * steps), (x, y)
+        )
         # Tracing and compiling are not timed, nor is a first whole round.
         self.round()
         self.milliseconds.clear()

@@ -61,7 +61,7 @@ def _fit(
         keras.callbacks.EarlyStopping("val_loss", patience=2, restore_best_weights=True),
     ]
     network.compile(
-        optimizer=keras.optimizers.Adam(rate, clipnorm=1.0),
+        optimizer=keras.optimizers.Adam(learning_rate=rate, clipnorm=1.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
     return network.fit(

@@ -26,11 +26,11 @@ class Neurons(layers.Layer):  # type: ignore[misc]  # Keras has no types
     Args:
         units: the number of neurons.
         activation: the name of their activation function. None, the default, is none.
-        **options: those of every Keras layer, such as ``dtype``.
+        **rest: those of every Keras layer, such as ``dtype``.
     """
 
-    def __init__(self, units: int, activation: str | None = None, **options: Any):
-        super().__init__(**options)
+    def __init__(self, units: int, activation: str | None = None, **rest: Any):
+        super().__init__(**rest)
         self.size, self.bend = units, layers.Activation(activation, dtype=self.dtype_policy)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
@@ -46,8 +46,8 @@ class Neurons(layers.Layer):  # type: ignore[misc]  # Keras has no types
 
 def collapse(network: keras.Model) -> keras.Model:
     """One Dense layer that does what a Sequential of linear Dense layers does."""
-    kernel = np.eye(network.input_shape[-1])
-    bias = np.zeros(network.input_shape[-1])
+    _, size = network.input_shape
+    kernel, bias = np.eye(size), np.zeros(size)
     for dense in network.layers:
         own, shift = (np.asarray(weight, "float64") for weight in dense.get_weights())
         kernel, bias = kernel @ own, bias @ own + shift
@@ -66,7 +66,7 @@ def train_classifier(
     train: Pair, validation: Pair, classes: int
 ) -> tuple[keras.Model, keras.callbacks.History]:
     """A network with two hidden layers, trained until its validation loss stops falling."""
-    given = keras.Input(train[0].shape[1:])
+    given = keras.Input(shape=train[0].shape[1:])
     hidden = layers.Dense(32, "relu")(layers.Dense(64, "relu")(given))
     network = keras.Model(given, layers.Dense(classes, "softmax")(hidden))
     network.compile(optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy")

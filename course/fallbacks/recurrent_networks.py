@@ -52,8 +52,8 @@ def train_composer(
         lstm = keras.layers.LSTM(units=units, return_sequences=True)
         stack += [lstm, keras.layers.Dropout(dropout)]
     stack.append(keras.layers.Dense(8, dtype="float32"))
-    model = keras.Sequential(stack)
-    model.compile(
+    composer = keras.Sequential(stack)
+    composer.compile(
         optimizer=keras.optimizers.Adam(learning_rate=0.01, clipnorm=1.0),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
@@ -61,7 +61,7 @@ def train_composer(
         keras.callbacks.EarlyStopping("val_loss", patience=4, restore_best_weights=True),
         keras.callbacks.ReduceLROnPlateau("val_loss", factor=0.3, patience=1),
     ]
-    history = model.fit(
+    history = composer.fit(
         *train,
         validation_data=validation,
         batch_size=64,
@@ -69,7 +69,7 @@ def train_composer(
         verbose=0,
         callbacks=callbacks,
     )
-    return model, history
+    return composer, history
 
 
 def make_windows(

@@ -28,7 +28,7 @@
 #       "4 Introduction": "One recipe, many problems"
 #       "4 What is Deep Learning?": "Features that nobody chose"
 #       "4 What Are Some Deep Learning Methods: Feedforward neural networks": "A feedforward network folds the square"
-#     built: a layer, a stable softmax and a network that draws a curve in NumPy, and in Keras a network that reads handwritten digits
+#     built: a layer of neurons in NumPy and as a layer of Keras, a stack of layers collapsed into one, a stable softmax, and a network that reads handwritten digits, trained with early stopping
 #     terms:
 #       "logistic regression": "A classifier that draws straight lines: one weighted sum of the inputs for each class, turned into probabilities."
 #       "weights (of a network)": The numbers of a network that training changes.
@@ -55,9 +55,21 @@
 #       "gradient": How much the loss changes when a weight is nudged, for each weight.
 #       "GradientTape": TensorFlow's recorder of a computation, which gives the gradients of its result.
 #       "vanishing gradient": A gradient that shrinks from layer to layer on its way back, until the first layers learn nothing.
+#       "learning rate": The size of an optimizer's steps.
+#       "early stopping, EarlyStopping, restore_best_weights": Ending the training when the loss on the validation data no longer improves, and going back to the best weights.
+#       "ReduceLROnPlateau": The callback that makes the learning rate smaller when the loss on the validation data no longer falls.
+#       "ModelCheckpoint": The callback that saves the best weights so far in a file.
+#       "callback": What Keras calls after each epoch or batch of training, to watch it or to change it.
+#       "overfitting": Learning the training examples by heart, so that the loss on them falls and on others rises.
+#       "learning curve": The loss drawn over the epochs, of training and of validation data.
+#       "accuracy": The share of right answers.
+#       "dropout, Dropout": Setting a random share of numbers to 0 in training, so that nothing rests on a few of them.
+#       "confusion matrix": The share of each true class that is taken for each class.
 #       "XOR": The question whether exactly one of two switches is on, which no single neuron can answer.
 #       "initializer, glorot_uniform, he_normal": What says which numbers a layer's weights start with.
-#     explains: [recurrent network]
+#       "parameters (of a layer)": Its weights and biases.
+#       "tensor": Keras's word for an array.
+#     explains: [Flatten, Lambda, Rescaling, binary cross-entropy]
 # ---
 
 # %% [markdown]

@@ -41,7 +41,7 @@
 #       "arithmetic intensity": How many operations a program does for each byte that it fetches; where it is low, memory is the limit.
 #       "prefetch": To make the next batches ready while the network computes.
 #       "mean squared error, MeanSquaredError": The mean of the squares of all errors, as a loss or a measure.
-#     explains: [CosineDecay, Flatten, attention, autoencoder, convolution, language model, learning rate, pooling, token]
+#     explains: [CosineDecay, Flatten, attention, autoencoder, convolution, language model, pooling, token]
 # ---
 
 # %% [markdown]

@@ -48,7 +48,6 @@
 #       "class activation map": A picture of how much each place argues for a class, for a network that ends in global average pooling.
 #       "Grad-CAM": A class activation map for any convolutional network, by the gradient of the logit.
 #       "shortcut (in data)": A rule that is true in the collection and false in the world, which a network finds because it is easy.
-#       "learning rate": The size of an optimizer's steps.
 #       "binary cross-entropy, BinaryCrossentropy": The cross-entropy of a question with two answers, from one logit or probability an example.
 #       "Flatten": The layer that makes one row of numbers of a picture or of feature maps.
 #       "Rescaling": The layer that multiplies its inputs by a number and adds another.

@@ -40,17 +40,13 @@
 #       "gate (of a recurrent network), forget gate, input gate, output gate, update gate, reset gate": Numbers from 0 to 1, computed at each step, that decide what is kept, written or shown.
 #       "GRU, gated recurrent unit, GRUCell": A recurrent network with two gates and one state.
 #       "validation data": Examples that training does not learn from, and that decide when it stops and which network is kept.
-#       "early stopping, EarlyStopping, restore_best_weights": Ending the training when the loss on the validation data no longer improves, and going back to the best weights.
-#       "ReduceLROnPlateau": The callback that makes the learning rate smaller when the loss on the validation data no longer falls.
-#       "ModelCheckpoint": The callback that saves the best weights so far in a file.
-#       "dropout, Dropout": Setting a random share of numbers to 0 in training, so that nothing rests on a few of them.
 #       "causal": Said of a model whose answer at a step depends on nothing that comes later.
 #       "return_sequences": Whether a recurrent layer hands out its state after every step or after the last one only.
 #       "Bidirectional": A layer that reads a sequence in both directions, with two recurrent networks.
 #       "padding, padded": Filling up the shorter sequences of a batch.
 #       "masking, Masking, mask_zero": Telling later layers which steps are padding, so that they leave them out.
 #       "embedding, Embedding": A table that keeps for each item a list of numbers, which training learns.
-#     explains: [binary cross-entropy, climatology, cross-validation, float16, learning rate, persistence]
+#     explains: [binary cross-entropy, climatology, cross-validation, float16, persistence]
 # ---
 
 # %% [markdown]

@@ -42,7 +42,7 @@
 #       "differential privacy": Training that bounds what any single example can change.
 #       "spurious correlation": A pattern that holds in the data and not in the world.
 #       "Lambda": The layer that applies any function of Python; exercises exclude it, since such a model cannot be saved without its code.
-#     explains: [attention, float16, learning rate]
+#     explains: [attention, float16]
 # ---
 
 # %% [markdown]

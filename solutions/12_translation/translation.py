@@ -24,15 +24,13 @@
 #       "1 Sequential Data: Interpretability": "What can be read from inside"
 #       "2 Deep learning applications: Deep Learning in Translation": "From one sequence to another"
 #       "4 Specific Applications/Examples of Deep Learning: Machine translation": "From one sequence to another"
-#     built: the inputs, labels and masked loss of a translator, greedy decoding, attention by hand, two translators in Keras, and a test of what the alignment tells
+#     built: two translators in Keras with their training, attention as a layer of your own, greedy decoding, a score for translations, and a test of what the alignment tells
 #     terms:
 #       "encoder-decoder": Two networks of which the first reads a sequence and the second writes another from what it has read.
 #       "encoder (of a sequence)": The network that reads.
 #       "decoder (of a sequence)": The network that writes, item by item, each given those before.
 #       "subword": A piece of a rare word, so that a fixed list of tokens is enough for all words.
 #       "exact match": The share of answers without any mistake.
-#       "clipping (of n-grams)": Counting an n-gram at most as often as the reference has it.
-#       "brevity penalty": The factor by which a translation that is too short loses score.
 #       "BLEU": "The usual score of translations: a mean over n-grams of 1 to 4 words, with clipping and brevity penalty."
 #       "teacher forcing": Giving the decoder the right items before each place in training, and not its own guesses.
 #       "greedy decoding": Taking the most probable item at each step and feeding it back.
@@ -43,7 +41,7 @@
 #       "context (of attention)": The mean of the values, weighted by attention.
 #       "alignment": "The picture of attention's weights: which word looks at which."
 #       "probe": A small model that is trained to read one fact out of a vector.
-#     explains: [Concatenate, convolution]
+#     explains: [Attention, Concatenate, beam search, convolution, float16]
 # ---
 
 # %% [markdown]

@@ -48,7 +48,7 @@
 #       "tf-idf": Counts of words, weighted down the more documents a word occurs in.
 #       "latent semantic analysis": PCA's relative for counts of words.
 #       "sample_weight": Keras's argument by which each example has a weight in the loss.
-#     explains: [GaussianNoise, Lambda, ModelCheckpoint, ReduceLROnPlateau, early stopping, float16, mean squared error, ridge regression]
+#     explains: [GaussianNoise, Lambda, float16, mean squared error, ridge regression]
 # ---
 
 # %% [markdown]

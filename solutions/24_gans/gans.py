@@ -41,7 +41,7 @@
 #       "saturating loss, saturating": A loss of the generator that is flat where the discriminator is sure, so that it teaches nothing there.
 #       "non-saturating loss, non-saturating": The usual loss of the generator, which is steep where the discriminator is sure.
 #       "mode collapse": A generator that turns all noise into a few kinds of examples.
-#     explains: [PCA, dropout, dtype policy, float16, loss scaling, transposed convolution]
+#     explains: [PCA, dtype policy, float16, loss scaling, transposed convolution]
 # ---
 
 # %% [markdown]

@@ -32,7 +32,6 @@
 #       "deep fake": A picture, film or voice of a person that a network has made.
 #       "odds (of a probability)": A probability divided by that of the contrary.
 #       "signature (of a picture)": A number computed from all its bytes and a secret key, by which a change is noticed.
-#       "confusion matrix": The share of each true class that is taken for each class.
 #     explains: [AUROC, "Bayes' rule", cross-validation, mean squared error]
 # ---
 

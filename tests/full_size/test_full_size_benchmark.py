@@ -22,7 +22,8 @@ for lesson in full_size.MODELS:
     work = full_size.build(lesson)
     work.model.compile("sgd", work.loss)
     # As a batch of two is enough to see that shapes and loss fit.
-    assert work.model.test_on_batch(work.x[:2], work.y[:2]) >= 0, lesson
+    x, y = full_size.keras.tree.map_structure(lambda part: part[:2], (work.x, work.y))
+    assert work.model.test_on_batch(x, y) >= 0, lesson
     print(lesson)
 assert "course" not in sys.modules
 """
