@@ -2294,7 +2294,8 @@ results.table(
 #   cores, and a second or two on a GPU.
 #
 # `precision="auto"` lets Keras compute with short numbers of 16 bits where a GPU has hardware for them. Weights stay in 32
-# bits, and so does the last layer, because probabilities are compared by small differences. `Dropout` switches off a random fifth of a layer's
+# bits, and so does the last layer, because probabilities are compared by small differences. `Rescaling(1 / 255)` multiplies every pixel by that, and
+# `Flatten` makes one long row of the rows of a picture. `Dropout` switches off a random fifth of a layer's
 # outputs at each step of training, which makes it harder to learn examples by heart. `tf.data`, which `datasets.load`
 # returns, reads, shuffles and batches the images while the network computes.
 #
