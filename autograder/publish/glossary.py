@@ -26,8 +26,9 @@ def page(lessons: Sequence[Lesson]) -> str:
     glossary = Glossary(lessons)
     entries = sorted(
         (
-            (term, lesson, glossary.introductions(lesson).get(term.name))
+            (term, lesson, introductions.get(term.name))
             for lesson in lessons
+            for introductions in [glossary.introductions(lesson)]
             for term in glossary.terms[lesson.name]
         ),
         key=lambda entry: (entry[0].name.casefold(), entry[1].name),
