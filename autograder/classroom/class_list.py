@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-import sqlalchemy
 from nbgrader import api as nbgrader
 
-from autograder.errors import CourseError
-from autograder.nbgrader_course.settings import COURSE_ID
-
-
-@dataclass(frozen=True)
-class Person:
-    """A student.
-
-    Attributes:
-        student: the name of the student's folder, which is nbgrader's id.
-        first_name: empty where it is not known, as the others are.
-        last_name: the family name.
-        email: the address.
-        lms_user_id: what the platform knows the student by in all assignments.
-    """
-
-    student: str
-    first_name: str = ""
-    last_name: str = ""
-    email: str = ""
-    lms_user_id: str = ""
+from autograder.classroom.person import Person
+from autograder.nbgrader_course.open_gradebook import opened
 
 
 def read_class_list(url: str) -> dict[str, Person]:
@@ -42,7 +20,7 @@ def read_class_list(url: str) -> dict[str, Person]:
     Raises:
         CourseError: the database cannot be reached.
     """
-    with _gradebook(url) as book:
+    with opened(url, "read or written") as book:
         return {
             row.id: Person(
                 row.id,
@@ -65,7 +43,7 @@ def add_to_class_list(url: str, people: Iterable[Person]) -> None:
     Raises:
         CourseError: the database cannot be written.
     """
-    with _gradebook(url) as book:
+    with opened(url, "read or written") as book:
         for person in people:
             said = {
                 "first_name": person.first_name,
@@ -83,18 +61,9 @@ def deadline(url: str, assignment: str) -> datetime | None:
     Raises:
         CourseError: the database cannot be reached.
     """
-    with _gradebook(url) as book:
+    with opened(url, "read or written") as book:
         try:
             due: datetime | None = book.find_assignment(assignment).duedate
         except nbgrader.MissingEntry:
             return None
         return due
-
-
-@contextmanager
-def _gradebook(url: str) -> Iterator[nbgrader.Gradebook]:
-    try:
-        with nbgrader.Gradebook(url, COURSE_ID) as book:
-            yield book
-    except (sqlalchemy.exc.OperationalError, sqlalchemy.exc.DatabaseError) as error:
-        raise CourseError(f"The gradebook cannot be read or written: {error.orig}") from None

@@ -26,8 +26,8 @@ from autograder.classroom.results import Result, failed, read_results, save
 from autograder.errors import DISK_FULL, CourseError
 from autograder.grading.read_submission import read_secret, read_timestamp
 from autograder.nbgrader_course.api import nbgrader_api, succeed
-from autograder.nbgrader_course.open_gradebook import one_engine
-from autograder.nbgrader_course.settings import COURSE_ID, gradebook_url
+from autograder.nbgrader_course.open_gradebook import one_engine, opened
+from autograder.nbgrader_course.settings import gradebook_url
 
 # Where marked notebooks wait for nbgrader.
 STAGED = ".marked-"
@@ -92,7 +92,7 @@ class Gradebook:
         """
         if self._is_missing():
             return {}
-        with self._reading() as book:
+        with opened(self.url) as book:
             return read_final_points(book, assignment, student)
 
     def final_results(self, assignment: str) -> list[Result]:
@@ -135,14 +135,6 @@ class Gradebook:
         return failed(result.student, assignment.name, assignment.notebooks, reason)
 
     @contextmanager
-    def _reading(self) -> Iterator[nbgrader.Gradebook]:
-        try:
-            with nbgrader.Gradebook(self.url, COURSE_ID) as book:
-                yield book
-        except sqlalchemy.exc.OperationalError as error:
-            raise CourseError(f"The gradebook cannot be read: {error.orig}") from None
-
-    @contextmanager
     def _room_on_disk(self) -> Iterator[None]:
         try:
             yield
@@ -163,7 +155,7 @@ class Gradebook:
             return {}
         submitted, given = nbgrader.SubmittedAssignment, nbgrader.Assignment
         columns = submitted.student_id, submitted.timestamp, given.duedate, submitted.extension
-        with self._reading() as book:
+        with opened(self.url) as book:
             rows = book.db.query(*columns).join(given).filter(given.name == assignment).all()
         return {
             student: (due + (extension or timedelta()) - came).total_seconds() / 3600

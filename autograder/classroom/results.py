@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
+from autograder.classroom.whole_file import write_whole
 from autograder.grading.decision import Tests
 from autograder.grading.score import CellScore, has_points, no_points
 from autograder.grading.status import Status
@@ -138,10 +139,7 @@ def failed(
 
 def save(result: Result, key: str, path: Path) -> None:
     """Write a result beside the key of what it was made from; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(json.dumps({"key": key} | result.to_json(), indent=1))
-    temporary.replace(path)
+    write_whole(path, json.dumps({"key": key} | result.to_json(), indent=1))
 
 
 def load(path: Path, key: str | None = None) -> Result | None:

@@ -14,8 +14,8 @@ from autograder.errors import DISK_FULL, CourseError
 
 if TYPE_CHECKING:
     from autograder.classroom.assignment import Assignment
-    from autograder.classroom.class_list import Person
     from autograder.classroom.folders import ClassFolder
+    from autograder.classroom.person import Person
     from autograder.classroom.platforms.collect import Outcome
     from autograder.classroom.platforms.platform import Platform
 
@@ -310,7 +310,7 @@ def _listed(
     path: Path, known: dict[str, Person], folder: ClassFolder, assignment: str
 ) -> Iterable[Person]:
     """Everybody in an exported gradebook, under the names of their folders."""
-    from autograder.classroom.class_list import Person
+    from autograder.classroom.person import Person
     from autograder.classroom.platforms.collection import read_collection
     from autograder.classroom.platforms.exports import read_export
     from autograder.classroom.platforms.folder_names import folder_name

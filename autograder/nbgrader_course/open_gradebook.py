@@ -15,7 +15,11 @@ from typing import Any
 
 from nbgrader.api import BaseCell, Comment, Grade, Gradebook, SubmittedNotebook
 from sqlalchemy import Engine
+from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import scoped_session, sessionmaker
+
+from autograder.errors import CourseError
+from autograder.nbgrader_course.settings import COURSE_ID
 
 
 @contextmanager
@@ -45,6 +49,24 @@ def one_engine() -> Iterator[None]:
         Gradebook.__init__, Gradebook.close = opens, closes
         for engine in engines.values():
             engine.dispose()
+
+
+@contextmanager
+def opened(url: str, doing: str = "read") -> Iterator[Gradebook]:
+    """nbgrader's gradebook, open.
+
+    Args:
+        url: of its database, which is made where there is none.
+        doing: what it is opened for, for the message. "read" by default.
+
+    Raises:
+        CourseError: the database cannot be reached, read or written.
+    """
+    try:
+        with Gradebook(url, COURSE_ID) as book:
+            yield book
+    except DatabaseError as error:
+        raise CourseError(f"The gradebook cannot be {doing}: {error.orig}") from None
 
 
 def is_waiting(grade: Any) -> bool:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import count, groupby
 from pathlib import Path, PurePosixPath
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms.collection import (
     Collected,
     CollectedFile,

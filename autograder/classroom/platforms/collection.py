@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from autograder.classroom.platforms.platform import Platform
+from autograder.classroom.whole_file import write_whole
 from autograder.errors import CourseError
 
 
@@ -90,7 +91,4 @@ def read_collection(classes: Path, assignment: str) -> Collection:
 def write_collection(collection: Collection, classes: Path, assignment: str) -> None:
     """Keep it, whole or not at all."""
     path = collected_folder(classes, assignment) / "submissions.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".part")
-    temporary.write_text(collection.model_dump_json(indent=1), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, collection.model_dump_json(indent=1))

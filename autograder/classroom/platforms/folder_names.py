@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms.collection import Collection
 from autograder.classroom.platforms.entries import printable
 from autograder.classroom.platforms.platform import Platform

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms.collection import Collected, Collection
 from autograder.classroom.platforms.exports import Column, Export, Row, number, plain
 from autograder.classroom.platforms.folder_names import folder_name

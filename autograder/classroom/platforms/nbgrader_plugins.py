@@ -12,7 +12,7 @@ from typing import Any
 from nbgrader.api import Gradebook
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms.collection import Collection, read_collection
 from autograder.classroom.platforms.entries import RefusedError, open_source
 from autograder.classroom.platforms.exports import choose_column, read_export

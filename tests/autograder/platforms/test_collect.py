@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms import entries
 from autograder.classroom.platforms.collect import Outcome, collect
 from autograder.classroom.platforms.collection import read_collection

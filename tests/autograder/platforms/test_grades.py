@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from autograder.classroom.class_list import Person
+from autograder.classroom.person import Person
 from autograder.classroom.platforms.collection import Collected, Collection
 from autograder.classroom.platforms.exports import choose_column, read_export
 from autograder.classroom.platforms.grades import Filled, Points, fill
