@@ -14,8 +14,6 @@ from course.cells import find_grade_id
 
 DEMO_LESSON = "01_neurons_and_layers"
 
-# Seconds for one cell, so that the endless loop does not make a reader wait.
-TIMEOUT = 10
 ENDLESS = "while True:\n    pass"
 
 

@@ -430,7 +430,7 @@ def bundle(
 def demo() -> None:
     """Release a lesson, make a small class that answers it well and badly, and grade it."""
     from autograder.classroom.assignment import Assignment
-    from autograder.classroom.demo import DEMO_LESSON, TIMEOUT, make_class
+    from autograder.classroom.demo import DEMO_LESSON, make_class
     from autograder.classroom.folders import ClassFolder
     from autograder.classroom.grade_table import grade_table
     from autograder.classroom.gradebook import Gradebook
@@ -449,7 +449,7 @@ def demo() -> None:
     console.print(f"Releasing {DEMO_LESSON}, and making a class in {folder.path}", soft_wrap=True)
     notes = make_class(root, folder.path)
     lesson = Assignment(root, DEMO_LESSON)
-    conditions = Conditions(TIMEOUT, isolated=problem is None)
+    conditions = Conditions(isolated=problem is None)
     pool = local(isolated=conditions.isolated)
     book = Gradebook(folder)
     graded = _grade(lesson, folder, book, pool, list(notes), conditions, True)
