@@ -47,7 +47,7 @@
 # %% [markdown]
 # # Translation
 #
-# बुधवार, पाँच मार्च दो हज़ार चौदह: *Wednesday, March 5, 2014*. Two languages, two orders, seven words and a comma on one
+# बुधवार, पाँच मार्च दो हज़ार चौदह: *Wednesday, March 5, 2014*. Two languages, two orders, six words and a comma on one
 # side, four words and numbers on the other. How can a network turn one sequence into another without being told which
 # word belongs to which?
 #
@@ -950,7 +950,7 @@ train_translator = fallbacks.choose(
 # %% [markdown]
 # A word on fairness, since this network is about to lose. It gets 128 units, twice as many as its rival will have, and
 # close to three times the weights, so that it does not lose for lack of them. It may train for ten epochs, the rival for
-# six, and for each the learning rate was chosen by the validation loss, between .003 and .01.
+# six, and for each the learning rate was chosen by the validation loss, between .003 and .01, in one or two trainings a rate.
 
 
 # %% tags=["demo"]
@@ -1382,7 +1382,7 @@ attention_layer = fallbacks.choose(
 #
 # Write `attention_translator(source_size, target_size, units, attend)`. Encoder and decoder are those of exercise 2, with
 # one difference to each: the encoder hands over its state after *every* word, besides the last, which still starts the
-# decoder; and the decoder's `Dense` layer gets, at each step, the decoder's state *and* the context that it looked up
+# decoder (with `return_sequences=True` and `return_state=True` a `GRU` returns both); and the decoder's `Dense` layer gets, at each step, the decoder's state *and* the context that it looked up
 # with this state, one after the other in one vector. `attend` is a layer such as yours, from `[states, memory,
 # visible]` to `[contexts, weights]`.
 #
