@@ -21,16 +21,21 @@ def read_class_list(url: str) -> dict[str, Person]:
         CourseError: the database cannot be reached.
     """
     with opened(url, "read or written") as book:
-        return {
-            row.id: Person(
-                row.id,
-                row.first_name or "",
-                row.last_name or "",
-                row.email or "",
-                row.lms_user_id or "",
-            )
-            for row in book.students
-        }
+        return people_of(book)
+
+
+def people_of(book: nbgrader.Gradebook) -> dict[str, Person]:
+    """Everybody in an open gradebook, by the name of the folder."""
+    return {
+        row.id: Person(
+            row.id,
+            row.first_name or "",
+            row.last_name or "",
+            row.email or "",
+            row.lms_user_id or "",
+        )
+        for row in book.students
+    }
 
 
 def add_to_class_list(url: str, people: Iterable[Person]) -> None:

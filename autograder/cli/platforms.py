@@ -149,7 +149,13 @@ def grades(
     from autograder.classroom.gradebook import Gradebook
     from autograder.classroom.platforms.collection import collected_folder, read_collection
     from autograder.classroom.platforms.exports import choose_column, read_export
-    from autograder.classroom.platforms.grades import Points, fill
+    from autograder.classroom.platforms.grades import (
+        GRADING_FAILED,
+        NOT_ALL_GIVEN,
+        NOTHING_HANDED_IN,
+        Points,
+        fill,
+    )
     from autograder.classroom.platforms.table import Table
     from autograder.grading.status import Status
 
@@ -159,11 +165,11 @@ def grades(
     for result in book.final_results(given.name):
         reason = ""
         if result.status == Status.MISSING:
-            reason = "nothing was handed in"
+            reason = NOTHING_HANDED_IN
         elif any(cell.score is None for cell in result.cells.values()):
-            reason = "a person has yet to give points"
+            reason = NOT_ALL_GIVEN
         elif not result.is_final:
-            reason = "grading failed; run it again"
+            reason = GRADING_FAILED
         results.append(Points(result.student, result.score, result.max_score, reason))
     if not results:
         raise CourseError(

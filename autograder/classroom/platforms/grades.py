@@ -17,6 +17,11 @@ from autograder.classroom.platforms.table import Table
 HUNDREDTH = Decimal("0.01")
 EXCUSED = "EX"
 
+# Why points are not filled in.
+NOTHING_HANDED_IN = "nothing was handed in"
+NOT_ALL_GIVEN = "a person has yet to give points"
+GRADING_FAILED = "grading failed; run it again"
+
 
 @dataclass(frozen=True)
 class Points:

@@ -12,12 +12,18 @@ from typing import Any
 from nbgrader.api import Gradebook
 from nbgrader.plugins import ExtractorPlugin, FileNameCollectorPlugin
 
-from autograder.classroom.person import Person
+from autograder.classroom.class_list import people_of
 from autograder.classroom.platforms.collection import Collection, read_collection
 from autograder.classroom.platforms.entries import RefusedError, open_source
 from autograder.classroom.platforms.exports import choose_column, read_export
 from autograder.classroom.platforms.folder_names import FolderNames
-from autograder.classroom.platforms.grades import Points, fill
+from autograder.classroom.platforms.grades import (
+    GRADING_FAILED,
+    NOT_ALL_GIVEN,
+    NOTHING_HANDED_IN,
+    Points,
+    fill,
+)
 from autograder.classroom.platforms.recognise import HandedIn, recognise
 from autograder.classroom.platforms.table import Table
 from autograder.errors import CourseError
@@ -159,10 +165,7 @@ class PlatformExport(ExportGrades):
             )
             for row in self._rows(gradebook)
         ]
-        people = {
-            each.id: Person(each.id, email=each.email or "", lms_user_id=each.lms_user_id or "")
-            for each in gradebook.students
-        }
+        people = people_of(gradebook)
         table = Table.read(path)
         export = read_export(table, {*people, *(each.email for each in people.values())} - {""})
         titles = collection.titles() | {assignment, assignment.partition("_")[2]}
@@ -178,7 +181,7 @@ class PlatformExport(ExportGrades):
 def because(state: str) -> str:
     """Why points in this state are not filled in; empty where they are."""
     if state == PARTLY_GRADED:
-        return "a person has yet to give points"
+        return NOT_ALL_GIVEN
     if state in (NOT_GRADED, Status.MISSING):
-        return "nothing was handed in"
-    return "grading failed; run it again" if state == Status.ERROR else ""
+        return NOTHING_HANDED_IN
+    return GRADING_FAILED if state == Status.ERROR else ""
