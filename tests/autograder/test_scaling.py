@@ -95,15 +95,15 @@ def database():
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
     # A socket's path must be short, and PostgreSQL does not run as root.
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))
-    user = []
+    who = {}
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres")
-        user = ["runuser", "-u", "postgres", "--"]
+        who = {"user": "postgres", "group": "postgres", "extra_groups": []}
 
     def run(program, *words):
         subprocess.run(
-            [*user, _postgres_program(program), "-D", str(folder / "data"), *words],
-            cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            [_postgres_program(program), "-D", str(folder / "data"), *words],
+            cwd=folder, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, **who,
         )  # fmt: skip
 
     try:
