@@ -1101,9 +1101,7 @@ axis.text(4.5, 1.55, "query", color=plots.ORANGE)
 axis.text(6.4, -0.1, "“Wednesday ,” is written", ha="center", size=10, backgroundcolor="white")
 plots.arrow(axis, (6.4, 0.12), (6.4, 0.42), plots.ORANGE)
 axis.text(7.0, 3.3, "March", va="center", size=12)
-axis.set(
-    xlim=(-0.8, 8.2), ylim=(-1, 3.8), title="One step: the word that fits the query counts most"
-)
+axis.set(xlim=(-0.8, 8.2), ylim=(-1, 3.8), title="One step: the word that fits best counts most")
 axis.set_axis_off()
 plots.show(
     fig,
