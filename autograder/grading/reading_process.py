@@ -77,10 +77,11 @@ class ReadingProcess:
         # Not forked: other threads of this process may hold locks.
         context = multiprocessing.get_context("spawn")
         self._connection, other = context.Pipe()
-        self._process = context.Process(
+        process = context.Process(
             target=_serve, args=(other, self.megabytes), name="reading", daemon=True
         )
-        self._process.start()
+        process.start()
+        self._process = process
         other.close()
         # The imports are not part of any notebook's time.
         self._connection.recv()

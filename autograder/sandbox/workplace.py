@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from typing import IO, Any, cast
 
@@ -25,6 +26,10 @@ from autograder.sandbox.isolation import (
 
 START_SECONDS = 120
 ROLES: tuple[Role, ...] = ("answers", "tests")
+
+# Bubblewrap ends with its parent, and to the kernel that is the thread which has started it. So one
+# thread starts all zygotes and lives as long as this process, whatever pool asks for them.
+_starter = ThreadPoolExecutor(1, thread_name_prefix="zygotes")
 
 # What tarfile reads as an archive without files.
 EMPTY_ARCHIVE = bytes(10240)
@@ -56,14 +61,15 @@ class Zygote:
                 command = [*bubblewrap_command(role == "tests"), *command]
             except OSError as error:
                 raise IsolationError(str(error)) from None
-        self.process = subprocess.Popen(
+        self.process = _starter.submit(
+            subprocess.Popen,
             command,
             pass_fds=[other.fileno()],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             env=environment(isolated),
-        )
+        ).result()
         self._errors = cast(IO[bytes], self.process.stderr)
         other.close()
         self._is_ready = False
