@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
 
 from tests.files import TOY_MAP
 from tests.run import forking_kernels
+
+if TYPE_CHECKING:
+    from autograder.sandbox.workplace import Workplace
 
 REPOSITORY = Path(__file__).parent.parent
 TOY = Path(__file__).parent / "toy"
@@ -20,6 +25,26 @@ def _own_fork_servers():
     """Processes that kernels are forked from end with the tests that have started them."""
     with forking_kernels():
         yield
+
+
+@pytest.fixture(scope="session")
+def generated_data(tmp_path_factory) -> Path:
+    """A folder for ``COURSE_DATA_DIR`` in which each data set is generated once a run, whichever
+    tests and processes read it. Read only."""
+    own = tmp_path_factory.getbasetemp()
+    folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "generated_data"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def workplace() -> Workplace:
+    """Where answers and tests run, isolated where that is possible; all tests of a process share
+    it, since each one's imports take seconds."""
+    from autograder.sandbox.isolation import isolation_problem
+    from autograder.sandbox.workplace import shared_workplace
+
+    return shared_workplace(isolated=isolation_problem() is None)
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from autograder.grading.decision import Tests
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
 from tests.autograder import foreign_assignments as foreign
 
 # Some that the quick tests hold, each with where its tests run.
@@ -22,12 +20,6 @@ A_FEW = {
     "shell_command": Tests.TOGETHER,
     "unmarked_answers": Tests.TOGETHER,
 }
-
-
-@pytest.fixture(scope="module")
-def workplace():
-    with Workplace(isolated=isolation_problem() is None) as place:
-        yield place
 
 
 @pytest.mark.parametrize("name", A_FEW)

@@ -14,8 +14,6 @@ from nbgrader.tests import create_grade_cell, create_solution_cell
 from autograder.grading.grade_notebook import examine
 from autograder.grading.rebuild import references
 from autograder.notebooks.folders import lesson_folders
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
 from course.cells import find_grade_id, note_hidden_tests
 from course.check import check
 from course.check.answers import NOT_YET, RIGHT
@@ -263,15 +261,14 @@ def cells(form: str, source: str, test: str) -> list[NotebookNode]:
 
 
 @pytest.fixture(scope="module")
-def graded() -> dict[str, tuple[float, str]]:
+def graded(workplace) -> dict[str, tuple[float, str]]:
     """The score and the message that grading gives each form."""
     made = [
         cell for name, (_, _, right, test) in FORMS.items() for cell in cells(name, right, test)
     ]
     notebook = nbformat.from_dict(new_notebook(cells=[new_code_cell(SETUP), *made]))
     answers = {name: cells(name, form[0], form[3])[0].source for name, form in FORMS.items()}
-    with Workplace(isolated=isolation_problem() is None) as workplace:
-        found = examine(notebook, answers, workplace, timeout=60)
+    found = examine(notebook, answers, workplace, timeout=60)
     return {n: (found.cells[f"{n}_test"].score, found.cells[f"{n}_test"].message) for n in FORMS}
 
 

@@ -8,18 +8,10 @@ from autograder.grading.intake import Intake
 from autograder.grading.known_mistakes import read_known_mistakes
 from autograder.notebooks.folders import known_mistakes_path
 from autograder.notebooks.source import explanation, read_lesson
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
 from tests.autograder.rewritten_mistakes import NO_KNOWN_MISTAKE, REWRITTEN
 from tests.conftest import REPOSITORY
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def workplace():
-    with Workplace(isolated=isolation_problem() is None) as place:
-        yield place
 
 
 def graded(workplace, name, answers):

@@ -8,11 +8,10 @@ from course import datasets
 
 
 @pytest.fixture(scope="module", autouse=True)
-def data(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("data")
+def data(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(folder))
-        yield folder
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
+        yield generated_data
 
 
 class Unequal(tfds.core.GeneratorBasedBuilder):

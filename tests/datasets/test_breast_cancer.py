@@ -5,9 +5,9 @@ from course import datasets
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         yield datasets.load("breast_cancer", split="train", batch_size=-1, with_info=True)
 
 

@@ -11,9 +11,9 @@ SPLITS = ("train", "validation", "test", "more_train_frauds", "more_test_frauds"
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         splits, info = datasets.load(
             "card_transactions", split=list(SPLITS), batch_size=-1, with_info=True
         )

@@ -10,9 +10,9 @@ NAMES = ("train", "validation", "test", "test_swapped")
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         splits, info = datasets.load(
             "chest_xrays", split=list(NAMES), batch_size=-1, with_info=True
         )

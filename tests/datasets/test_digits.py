@@ -7,9 +7,9 @@ from course import datasets
 
 
 @pytest.fixture(scope="module")
-def digits(tmp_path_factory):
+def digits(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         loaded = datasets.load("digits", split=["train", "test"], batch_size=-1, with_info=True)
         (train, test), info = loaded
         yield (

@@ -8,9 +8,9 @@ from course.datasets.builders.drawn_faces import drawn_faces_dataset_builder as 
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         names = list(module.SPLITS)
         splits, info = datasets.load("drawn_faces", split=names, batch_size=-1, with_info=True)
         arrays = [{name: value.numpy() for name, value in split.items()} for split in splits]

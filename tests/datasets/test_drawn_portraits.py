@@ -8,9 +8,9 @@ from course.datasets.builders.drawn_portraits import drawn_portraits_dataset_bui
 
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory):
+def splits(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         yield {name: datasets.arrays("drawn_portraits", name) for name in module.SPLITS}
 
 

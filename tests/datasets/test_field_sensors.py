@@ -8,9 +8,9 @@ from course.datasets.builders.field_sensors import field_sensors_dataset_builder
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         splits, info = datasets.load("field_sensors", batch_size=-1, with_info=True)
         yield (
             {

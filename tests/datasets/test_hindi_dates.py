@@ -17,9 +17,9 @@ DATE = re.compile(r"[A-Z][a-z]+day, [A-Z][a-z]+ \d+, \d{4}")
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         splits, info = datasets.load("hindi_dates", batch_size=-1, with_info=True)
         yield (
             {

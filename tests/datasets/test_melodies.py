@@ -9,9 +9,9 @@ from course.datasets.builders.melodies import melodies_dataset_builder as module
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         splits, info = datasets.load("melodies", batch_size=-1, with_info=True)
         yield {name: split["notes"].numpy() for name, split in splits.items()}, info
 

@@ -8,9 +8,9 @@ from course.datasets.builders.patient_dossiers import patient_dossiers_dataset_b
 
 
 @pytest.fixture(scope="module")
-def splits(tmp_path_factory):
+def splits(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         names = ["archive", "trial"]
         loaded, info = datasets.load("patient_dossiers", split=names, batch_size=-1, with_info=True)
         assert "SIMULATED" in info.description

@@ -27,9 +27,9 @@ def copied(text, source, length=50):
 
 
 @pytest.fixture(scope="module")
-def docs(tmp_path_factory):
+def docs(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         loaded, info = datasets.load("python_docs", batch_size=-1, with_info=True)
         splits = {
             name: {

@@ -7,9 +7,9 @@ from course import datasets
 
 
 @pytest.fixture(scope="module")
-def sea(tmp_path_factory):
+def sea(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         loaded, info = datasets.load(
             "sea_temperature", split="train", batch_size=-1, with_info=True
         )

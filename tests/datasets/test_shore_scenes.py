@@ -11,9 +11,9 @@ from course.datasets.builders.shore_scenes import shore_scenes_dataset_builder a
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         # Drawing all of the training scenes would take seconds and show nothing more.
         patch.setitem(module.SPLITS, "train", 500)
         data, info = datasets.load("shore_scenes", batch_size=-1, with_info=True)

@@ -9,9 +9,9 @@ from course import datasets
 
 
 @pytest.fixture(scope="module")
-def shares(tmp_path_factory):
+def shares(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         loaded, info = datasets.load("stock_prices", split="train", batch_size=-1, with_info=True)
         yield {name: value.numpy() for name, value in loaded.items()}, info
 

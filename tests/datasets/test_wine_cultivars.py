@@ -13,9 +13,9 @@ LESSON = Path(__file__).parents[2] / "solutions/08_crops_and_climate/crops_and_c
 
 
 @pytest.fixture(scope="module")
-def loaded(tmp_path_factory):
+def loaded(generated_data):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("COURSE_DATA_DIR", str(tmp_path_factory.mktemp("data")))
+        patch.setenv("COURSE_DATA_DIR", str(generated_data))
         yield datasets.load("wine_cultivars", split="train", batch_size=-1, with_info=True)
 
 

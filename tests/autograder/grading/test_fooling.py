@@ -8,16 +8,8 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
 from autograder.grading.fooling import ONLY_FUNCTIONS, VALUES, fooled_tests, fooling_answers
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
 
 HALF = "def half(x):\n    return np.asarray(x) / 2"
-
-
-@pytest.fixture(scope="module")
-def workplace():
-    with Workplace(isolated=isolation_problem() is None) as place:
-        yield place
 
 
 @pytest.fixture

@@ -8,14 +8,6 @@ from nbgrader.tests import create_grade_cell, create_solution_cell
 from autograder.grading.grade_notebook import examine
 from autograder.grading.known_mistakes import KnownMistakes, Mistake, read_known_mistakes, recognise
 from autograder.sandbox.inside.watching import going_on, kind_of_message
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
-
-
-@pytest.fixture(scope="module")
-def workplace():
-    with Workplace(isolated=isolation_problem() is None) as place:
-        yield place
 
 
 class Exercise:
@@ -111,7 +103,7 @@ CALLED = Exercise(
 def did(workplace):
     """What an answer to an exercise does in its tests: ``did(exercise, answer)``."""
 
-    def run(exercise, answer):
+    def run(exercise, answer, timeout=20):
         tests = enumerate(exercise.tests)
         cells = [
             new_code_cell(exercise.setup),
@@ -120,7 +112,7 @@ def did(workplace):
         ]
         notebook = nbformat.from_dict(new_notebook(cells=cells))
         return examine(
-            notebook, {"answer": answer}, workplace, timeout=20, watch={"answer"}
+            notebook, {"answer": answer}, workplace, timeout=timeout, watch={"answer"}
         ).behaviour
 
     return run
@@ -205,7 +197,7 @@ def test_an_answer_that_hangs_is_told_nothing_and_costs_its_own_points(did):
         "import time", DATA.right, DATA.mistake, "assert sizes() == 1, 'one'\nsizes()"
     )
     answer = "asked = []\ndef sizes():\n    asked.append(1)\n    time.sleep(100 * (len(asked) > 1))"
-    assert did(exercise, answer) in ({"answer": []}, {})
+    assert did(exercise, answer, timeout=2) in ({"answer": []}, {})
 
 
 def test_an_answer_that_resembles_two_mistakes_is_told_nothing():

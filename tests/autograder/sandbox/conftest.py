@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import nbformat
 import pytest
@@ -10,15 +10,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from nbgrader.tests import create_grade_cell, create_solution_cell
 
 from autograder.grading.grade_notebook import Examination, examine
-from autograder.sandbox.isolation import isolation_problem
-from autograder.sandbox.workplace import Workplace
-
-
-@pytest.fixture(scope="module")
-def workplace() -> Iterator[Workplace]:
-    """A workplace, isolated where that is possible."""
-    with Workplace(isolated=isolation_problem() is None) as place:
-        yield place
 
 
 @pytest.fixture(scope="module")
