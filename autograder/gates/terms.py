@@ -39,6 +39,22 @@ class Introduction:
     place: Place
 
 
+@dataclass(frozen=True)
+class Use:
+    """Where a lesson uses the name of a term or of Keras.
+
+    Attributes:
+        in_code: in a cell of code, not in prose.
+        in_opening: before the first heading below the title, where the reader is told what is to
+            come.
+    """
+
+    name: str
+    place: Place
+    in_code: bool
+    in_opening: bool
+
+
 class Glossary:
     """All terms of the course, and what each lesson may use.
 
@@ -49,6 +65,7 @@ class Glossary:
     def __init__(self, lessons: Sequence[Lesson]) -> None:
         self.lessons = {lesson.name: lesson for lesson in lessons}
         self.terms = {lesson.name: read_terms(lesson.header.terms) for lesson in lessons}
+        self._uses: dict[str, list[Use]] = {}
 
     @cached_property
     def homes(self) -> dict[str, tuple[str, Term]]:
@@ -108,6 +125,25 @@ class Glossary:
                     if is_code(name):
                         plain.setdefault(names[name], here)
         return plain | found
+
+    def uses(self, lesson: Lesson) -> list[Use]:
+        """The names of terms in a lesson's prose and in its code, in order; not in tests."""
+        if lesson.name not in self._uses:
+            self._uses[lesson.name] = list(self._find_uses(lesson))
+        return self._uses[lesson.name]
+
+    def _find_uses(self, lesson: Lesson) -> Iterator[Use]:
+        opening = True
+        for number, cell in enumerate(lesson.cells, 1):
+            if cell.cell_type == "markdown":
+                for passage in passages(cell.source):
+                    opening = opening and passage.level <= 1
+                    if not passage.text.startswith(REFERENCES):
+                        for name in self.finder.in_passage(passage):
+                            yield Use(name, Place(number, passage.line), False, opening)
+            elif "points" not in cell.metadata and not tags(cell) & {MISCONCEPTION, ALTERNATIVE}:
+                for name, line in self.finder.in_code(cell.source):
+                    yield Use(name, Place(number, line), True, opening)
 
 
 def check(root: Path, names: Collection[str] = ()) -> list[Finding]:
@@ -178,7 +214,8 @@ def _header_problems(glossary: Glossary, lesson: Lesson) -> Iterator[Finding]:
 
 def _explains_problems(glossary: Glossary, lesson: Lesson) -> Iterator[Finding]:
     known = {lesson.name, *glossary.needed(lesson)}
-    used = {glossary.homes[name] for name, _ in _uses(glossary, lesson) if name in glossary.homes}
+    names = {use.name for use in glossary.uses(lesson)}
+    used = {glossary.homes[name] for name in names if name in glossary.homes}
     for name in lesson.header.explains:
         problem = ""
         if name not in glossary.homes:
@@ -205,8 +242,9 @@ def _introduction_problems(glossary: Glossary, lesson: Lesson) -> Iterator[Findi
             )
     names = {name: term for term in glossary.terms[lesson.name] for name in term.unmistakable}
     seen: set[str] = set()
-    for name, place in _uses(glossary, lesson, code=False, opening=False):
-        if name not in names or names[name].name in seen:
+    for use in glossary.uses(lesson):
+        name, place = use.name, use.place
+        if use.in_code or use.in_opening or name not in names or names[name].name in seen:
             continue
         seen.add(names[name].name)
         introduction = introduced.get(names[name].name)
@@ -225,7 +263,8 @@ def _use_problems(glossary: Glossary, lesson: Lesson) -> Iterator[Finding]:
     known = glossary.known(lesson)
     own = {name for term in glossary.terms[lesson.name] for name in term.names}
     seen: set[str] = set()
-    for name, place in _uses(glossary, lesson):
+    for use in glossary.uses(lesson):
+        name, place = use.name, use.place
         home, term = glossary.homes.get(name, ("", None))
         word = term.name if term else name
         if name in own or (home, word) in known or word in seen:
@@ -242,30 +281,3 @@ def _use_problems(glossary: Glossary, lesson: Lesson) -> Iterator[Finding]:
             if home < lesson.name:
                 remedy = f"add {home} to `needs`, or {remedy}"
         yield Finding(_source(lesson), problem, remedy, place.cell, place.line)
-
-
-def _uses(
-    glossary: Glossary, lesson: Lesson, *, code: bool = True, opening: bool = True
-) -> Iterator[tuple[str, Place]]:
-    """The names of terms in a lesson's prose and in its code, in order; not in tests.
-
-    Args:
-        glossary: of all lessons.
-        lesson: the lesson.
-        code: whether to look into code, and for all names of Keras there. True by default.
-        opening: whether to look at what comes before the first heading below the title, where the
-            reader is told what is to come. True by default.
-    """
-    begun = opening
-    for number, cell in enumerate(lesson.cells, 1):
-        if cell.cell_type == "markdown":
-            for passage in passages(cell.source):
-                begun = begun or passage.level > 1
-                if begun and not passage.text.startswith(REFERENCES):
-                    for name in glossary.finder.in_passage(passage):
-                        yield name, Place(number, passage.line)
-        elif (
-            code and "points" not in cell.metadata and not tags(cell) & {MISCONCEPTION, ALTERNATIVE}
-        ):
-            for name, line in glossary.finder.in_code(cell.source):
-                yield name, Place(number, line)

@@ -5,9 +5,11 @@ The format is described in ``solutions/README.md``.
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import jupytext
@@ -116,7 +118,7 @@ def read_lesson(folder: Path) -> Lesson:
     where = f"{folder.name}/{path.name}"
     text = path.read_text(encoding="utf-8")
     header = _read_header(text, where)
-    notebook = jupytext.reads(text, fmt="py:percent")
+    notebook = _read_cells(text)
     for number, cell in enumerate(notebook.cells, 1):
         _check_cell(cell, f"{where}, cell {number}")
     cells = [cell for cell in notebook.cells if cell.source.strip()]
@@ -131,6 +133,17 @@ def read_lesson(folder: Path) -> Lesson:
     )
     _check_lesson(lesson, where)
     return lesson
+
+
+def _read_cells(text: str) -> NotebookNode:
+    # Whoever gets a lesson may change its cells.
+    return copy.deepcopy(_parse(text))
+
+
+@lru_cache(maxsize=64)
+def _parse(text: str) -> NotebookNode:
+    """Every gate reads all lessons, and jupytext takes a third of a second for one."""
+    return jupytext.reads(text, fmt="py:percent")
 
 
 def _read_header(text: str, where: str) -> Header:

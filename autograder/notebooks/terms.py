@@ -26,6 +26,7 @@ _PLAIN = {"Layer", "Loss", "Metric", "Optimizer", "Callback", "LambdaCallback"}
 _KEY = re.compile(r"([^,(]+?)\s*(?:\(([^)]*)\))?\s*(?:,(.*))?", re.DOTALL)
 # A bold or italic phrase introduces a term if it has few words beside the term's.
 _MORE_WORDS = 3
+_WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,21 @@ class Finder:
             words = r"[-\s]+".join(re.escape(word) for word in re.split(r"[-\s]+", name))
             patterns.append(f"({words})" if name != name.lower() else f"((?i:{words}))")
         self._words = re.compile(rf"(?<![\w.])(?:{'|'.join(patterns)})(?:e?s)?(?!\w)")
+        self._begin = {_beginning(name) for name in self._names}
         self._code = {name for name in every if is_code(name)}
         self._keras = {_plain(name): name for name in sorted(self._code)}
 
     def in_text(self, text: str) -> Iterator[str]:
         """The names in a text, in order."""
-        if self._names:
-            for match in self._words.finditer(text):
+        if not self._names:
+            return
+        # Most words begin no name; to try all names at each of them takes seconds.
+        end = 0
+        for word in _WORD.finditer(text):
+            if word.start() < end or _beginning(word[0]) not in self._begin:
+                continue
+            if match := self._words.match(text, word.start()):
+                end = match.end()
                 yield self._names[(match.lastindex or 1) - 1]
 
     def in_passage(self, passage: Passage) -> Iterator[str]:
@@ -152,6 +161,11 @@ def _of_keras(node: ast.Attribute) -> bool:
     if isinstance(owner, ast.Attribute) and owner.attr in _MODULES:
         return "keras" in ast.unparse(owner)
     return isinstance(owner, ast.Name) and owner.id in _MODULES and node.attr[:1].isupper()
+
+
+def _beginning(name: str) -> str:
+    """The first two letters of a name's first word, plural or not, in small letters."""
+    return name[: 2 if name[1:2].isalnum() else 1].lower()
 
 
 def _starts_like_a_word(name: str) -> bool:
