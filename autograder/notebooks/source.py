@@ -143,7 +143,8 @@ def _read_cells(text: str) -> NotebookNode:
 @lru_cache(maxsize=64)
 def _parse(text: str) -> NotebookNode:
     """Every gate reads all lessons, and jupytext takes a third of a second for one."""
-    return jupytext.reads(text, fmt="py:percent")
+    notebook: NotebookNode = jupytext.reads(text, fmt="py:percent")
+    return notebook
 
 
 def _read_header(text: str, where: str) -> Header:
