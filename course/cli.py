@@ -81,6 +81,7 @@ def check(
     import platformdirs
 
     from course import check as checking
+    from course.check.record import record_path
     from course.check.show import Progress, show
 
     console = Console()
@@ -91,6 +92,7 @@ def check(
         only=only or (),
         timeout=timeout,
         memory=platformdirs.user_cache_path("course") / "checks",
+        record=record_path(),
         force=force,
         progress=progress,
     )
@@ -99,6 +101,28 @@ def check(
     else:
         show(report, console)
     raise typer.Exit(0 if report.is_done else 1)
+
+
+@app.command()
+def progress(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which exercises of all lessons pass, which you have tried, and what comes next.
+
+    It runs nothing: it reads the notebooks, and what [cyan]course check[/cyan] and
+    [cyan]%check[/cyan] have found.
+    """
+    from dataclasses import asdict
+
+    from course.check.overview import overview, show
+    from course.check.record import Record, record_path
+    from course.lessons import find_root
+
+    found = overview(find_root(), Record(record_path()).read())
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        show(found, Console())
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
