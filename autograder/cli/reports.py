@@ -99,3 +99,66 @@ def read_term(root: Path, folder: ClassFolder, book: Gradebook, rules_file: Path
         due = {name: at for name in names if (at := deadline(book.url, name)) is not None}
         people = read_class_list(book.url)
     return make_term(rules, results, hours, due, people)
+
+
+@app.command()
+def certificate(
+    students: Annotated[
+        list[str] | None, typer.Option("--student", help="Only this student; may be repeated.")
+    ] = None,
+    key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--key",
+            help="The private key that signs; certificate-key.pem in the class's folder by "
+            "default, which is made the first time.",
+        ),
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Sign those anew that are there already.")
+    ] = False,
+    class_folder: ClassPath = None,
+    gradebook: DatabaseUrl = None,
+    rules: RulesFile = None,
+) -> None:
+    """Sign certificates, Open Badges 3.0, for the students who have reached the term's points.
+
+    Who signs and how many percent are needed, [cyan]term.yaml[/cyan] says.
+    [cyan]course certificate FILE[/cyan] verifies one.
+    """
+    from autograder.classroom.folders import ClassFolder
+    from autograder.classroom.gradebook import Gradebook
+    from autograder.classroom.term.certificates import (
+        FOLDER,
+        KEY_FILE,
+        check_rules,
+        issue,
+        signing_key,
+    )
+
+    root = course_root()
+    folder = ClassFolder(root, class_folder)
+    term = read_term(root, folder, Gradebook(folder, gradebook), rules)
+    check_rules(term, students or ())
+    key = signing_key(key_file or folder.path / KEY_FILE, make=key_file is None)
+    if key.is_new:
+        _print(
+            f"Made the key that signs: {key.path}. Keep a copy in a safe place, and show it to "
+            "nobody: whoever has it can sign certificates in your name, and without it no further "
+            "one can be signed under the same key."
+        )
+    outcome = issue(term, key, folder.path / FOLDER, students or (), force)
+    count = "1 certificate" if len(outcome.made) == 1 else f"{len(outcome.made)} certificates"
+    _print(f"{count} written to {folder.path / FOLDER}.")
+    for names, what in (
+        (outcome.kept, "With one already, which --force signs anew"),
+        (outcome.open, "Below what is needed, with points that are still to be given"),
+        (outcome.below, "Below what is needed"),
+    ):
+        if names:
+            _print(f"{what}, {len(names)}: {', '.join(names)}.")
+    _print(f"Signed with {key.name}. Publish this name, so that readers can compare it.")
+
+
+def _print(text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)

@@ -180,7 +180,8 @@ course check lessons/{example}
 
 It lists each exercise with its state and the message of the check that fails, and runs only what
 has changed since the last time; `--only NAME` runs one exercise, `--force` everything.
-`course doctor` says whether the installation is in order.
+`course progress` shows all lessons and what comes next; `course doctor` says whether the
+installation is in order.
 
 The lessons come in the order of their numbers. What a lesson needs of earlier ones it says below;
 its words are explained in the [glossary](GLOSSARY.md), with links to where they come from."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +11,7 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_notebook
 from nbgrader.api import Gradebook
+from sqlalchemy.exc import SAWarning
 
 from autograder.classroom.results import Result, save
 from autograder.grading.score import CellScore
@@ -67,7 +69,12 @@ def fill(
         works: by lesson and student; a lesson without any has a deadline and nothing graded.
     """
     classes = root / "class"
-    with Gradebook(f"sqlite:///{classes / 'gradebook.db'}", COURSE_ID) as book:
+    with (
+        warnings.catch_warnings(),
+        Gradebook(f"sqlite:///{classes / 'gradebook.db'}", COURSE_ID) as book,
+    ):
+        # nbgrader's own objects set these off.
+        warnings.simplefilter("ignore", SAWarning)
         for student, (first, last) in names.items():
             book.update_or_create_student(
                 student, first_name=first, last_name=last, email=f"{student}@example.org"

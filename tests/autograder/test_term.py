@@ -49,6 +49,16 @@ def test_rules_are_read(tmp_path):
     assert read_rules(tmp_path / "none.yaml", LESSONS) == Rules()
 
 
+def test_the_example_in_the_documentation_is_read(tmp_path):
+    page = Path(__file__).parents[2] / "docs" / "term.md"
+    (text,) = re.findall(r"```yaml\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
+    path = tmp_path / "term.yaml"
+    path.write_text(text)
+    known = {folder.name for folder in (page.parents[1] / "solutions").iterdir()}
+    rules = read_rules(path, known)
+    assert all(getattr(rules, name) is not None for name in Rules.model_fields)
+
+
 def test_each_fault_in_the_rules_has_a_line_and_says_what_to_write(tmp_path):
     text = """\
 title: 7
@@ -282,6 +292,7 @@ def written(classroom, monkeypatch, capsys):
     return run
 
 
+@pytest.mark.slow
 def test_points_are_the_gradebooks_with_those_of_a_person(classroom, written, tmp_path):
     rules = tmp_path / "rules.yaml"
     rules.write_text("lessons: {01_lesson: 10, 02_lesson: 10}\nlate: {percent_a_day: 10}\n")
@@ -296,6 +307,7 @@ def test_points_are_the_gradebooks_with_those_of_a_person(classroom, written, tm
         assert [10 * final[student].score for student in ("ada", "ben")] == shown
 
 
+@pytest.mark.slow
 def test_points_given_later_are_in_the_next_report(classroom, written):
     with Database(Gradebook(ClassFolder(classroom)).url, COURSE_ID) as book:
         given = book.find_grade("why", "notebook", "02_lesson", "cleo")

@@ -16,7 +16,7 @@ LINKING = [
     ROOT / "README.md",
     ROOT / "lessons" / "README.md",
     ROOT / "CONTRIBUTING.md",
-    ROOT / "docs" / "learning-platforms.md",
+    *sorted((ROOT / "docs").glob("*.md")),
 ]
 TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
 
