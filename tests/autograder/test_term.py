@@ -150,6 +150,12 @@ def test_a_late_submission_costs_once():
     assert [lesson.entries["ada"].share for lesson in term.lessons] == [1.0, 0.8]
 
 
+def test_points_that_a_person_gives_for_what_is_missing_count():
+    given = result("ada", "01_lesson", 4, status=Status.MISSING)
+    term = make_term(Rules(), {"01_lesson": [given]}, {}, {}, {})
+    assert (term.points("ada"), term.lessons[0].entries["ada"].state) == (4, State.GRADED)
+
+
 def test_somebody_whom_grading_has_not_seen_is_in_the_list():
     term = term_of({"ada": [1.0]}, people={"zoe": Person("zoe", "Zoe", "Öz"), "ada": Person("ada")})
     assert list(term.people) == ["ada", "zoe"]

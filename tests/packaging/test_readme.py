@@ -16,7 +16,8 @@ LINKING = [
     ROOT / "README.md",
     ROOT / "lessons" / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "docs" / "learning-platforms.md",
+    ROOT / "docs" / "term.md",
 ]
 TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
 

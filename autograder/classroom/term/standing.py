@@ -190,14 +190,16 @@ def _lesson(
 
 
 def _entry(result: Result, most: float, hours_left: float, late: Late | None) -> Entry:
-    if result.status == Status.MISSING:
-        return Entry(State.MISSING)
     share = _finite(result.score) / most if most else 0.0
+    is_missing = result.status == Status.MISSING
+    if is_missing and not share:
+        return Entry(State.MISSING)
     hours_late = max(0.0, -hours_left)
     # What nbgrader's own rule has taken off is not taken off twice.
     kept = 1.0 if late is None or result.penalty else late.kept(hours_late)
     waits = any(cell.score is None for cell in result.cells.values())
-    state = State.FAILED if result.status != Status.GRADED else State.GRADED
+    # Of what was not handed in there are points only where a person has given them.
+    state = State.GRADED if is_missing or result.status == Status.GRADED else State.FAILED
     return Entry(
         State.WAITING if waits else state,
         share,
