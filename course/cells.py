@@ -62,6 +62,11 @@ def is_answer(cell: NotebookNode) -> bool:
     return bool(utils.is_solution(cell) or utils.is_task(cell))
 
 
+def points_of(cell: NotebookNode) -> float:
+    """The points that a cell gives; 0 where it gives none."""
+    return float(cell.metadata.nbgrader.get("points") or 0) if utils.is_grade(cell) else 0.0
+
+
 def is_edited(cell: NotebookNode) -> bool:
     """Whether a cell's text differs from the released one, as far as the notebook can tell."""
     checksum = cell.metadata.get("nbgrader", {}).get("checksum")

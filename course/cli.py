@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -81,6 +82,7 @@ def check(
     import platformdirs
 
     from course import check as checking
+    from course.check.record import record_path
     from course.check.show import Progress, show
 
     console = Console()
@@ -91,6 +93,7 @@ def check(
         only=only or (),
         timeout=timeout,
         memory=platformdirs.user_cache_path("course") / "checks",
+        record=record_path(),
         force=force,
         progress=progress,
     )
@@ -99,6 +102,83 @@ def check(
     else:
         show(report, console)
     raise typer.Exit(0 if report.is_done else 1)
+
+
+@app.command()
+def progress(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say which exercises of all lessons pass, which you have tried, and what comes next.
+
+    It runs nothing: it reads the notebooks, and what [cyan]course check[/cyan] and
+    [cyan]%check[/cyan] have found.
+    """
+    from dataclasses import asdict
+
+    from course.check.overview import overview, show
+    from course.check.record import Record, record_path
+    from course.lessons import find_root
+
+    found = overview(find_root(), Record(record_path()).read())
+    if as_json:
+        typer.echo(json.dumps(asdict(found), indent=2, ensure_ascii=False))
+    else:
+        show(found, Console())
+
+
+@app.command()
+def certificate(
+    file: Annotated[
+        Path, typer.Argument(help="The picture, or the file with the token.", metavar="FILE")
+    ],
+    issuer: Annotated[
+        str | None,
+        typer.Option(help="The key that it must be signed with: did:key:…", metavar="KEY"),
+    ] = None,
+    email: Annotated[
+        str | None,
+        typer.Option(help="The address that it must be made out to.", metavar="ADDRESS"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the credential as JSON.")] = False,
+) -> None:
+    """Verify a certificate of the course: who signed what for whom, and whether it was changed.
+
+    Ends with exit code 0 if it holds, 1 if it does not, and 2 if the file is no certificate.
+    """
+    from course.certificate import NotValidError, read_certificate
+
+    try:
+        found = read_certificate(file)
+        if issuer is not None and issuer.strip() != found.key:
+            raise NotValidError(f"It is signed with another key: {found.key}.")
+        if email is not None and not found.is_made_out_to(email):
+            raise NotValidError(f"It is not made out to {email}.")
+    except NotValidError as error:
+        typer.echo(f"✗ {error}", err=True)
+        raise typer.Exit(1) from None
+    if as_json:
+        typer.echo(json.dumps(found.credential.to_vc(), indent=2, ensure_ascii=False))
+        return
+    rows = {
+        "Course": found.course,
+        "Given to": found.given_to,
+        "Points": found.points,
+        "Given for": found.criteria,
+        "Signed by": f"{found.issuer}, on {found.on}",
+        "Key": found.key,
+    }
+    lines = ["✓ The signature is right: nothing of this was changed since it was signed."]
+    lines += [f"  {name + ':':<11}{text}" for name, text in rows.items() if text]
+    if email is not None:
+        lines.append(f"It is made out to {email}.")
+    if issuer is None:
+        lines.append(
+            f"Anybody can sign in the name of {found.issuer or 'somebody'}: compare the key with "
+            "the one that they have published, or name that one with --issuer."
+        )
+    else:
+        lines.append("The key is the one that you have named.")
+    typer.echo("\n".join(lines))
 
 
 @app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})

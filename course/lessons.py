@@ -6,6 +6,8 @@ import difflib
 from pathlib import Path
 
 LESSONS = "lessons"
+# In that folder: the lessons that each lesson needs. `autograder build` writes it.
+NEEDS = "needs.json"
 
 
 class LessonError(Exception):

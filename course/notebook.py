@@ -125,9 +125,14 @@ def check_here(*names: str) -> None:
     session = _sessions.get(id(_kernel_shell()))
     if session is None:
         raise RuntimeError("There is nothing to check yet: run `course.setup()` in a notebook.")
-    from course.check.session import exercises_of, standings
+    from course.check.record import Record, record_path
+    from course.check.session import exercises_by_shape, lesson_of, standings
 
-    found = standings(exercises_of(session.runs), session.runs)
+    lesson = lesson_of(session.runs)
+    exercises = exercises_by_shape(session.runs) if lesson is None else lesson.exercises
+    found = standings(exercises, session.runs)
+    if lesson is not None:
+        Record(record_path()).note(lesson, {s.name: (s.state, s.answer) for s in found})
     chosen = [standing for standing in found if not names or standing.name in names]
     if not found:
         print("No test of an exercise has run yet.")

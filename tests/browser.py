@@ -52,3 +52,30 @@ def jupyter_server(
         finally:
             process.terminate()
             process.wait()
+
+
+def faults_of_page(path: Path, width: int = 1280) -> list[str]:
+    """What is wrong with a page that is one file: what axe finds, what it asks for beside itself,
+    and whether it is wider than the window.
+
+    Args:
+        path: the page.
+        width: of the window, in pixels.
+    """
+    from axe_playwright_python.sync_playwright import Axe
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(path.as_uri())
+        found = Axe().run(page)
+        widest = page.evaluate("document.documentElement.scrollWidth")
+        browser.close()
+    faults = [f"axe: {each['id']}: {each['help']}" for each in found.response["violations"]]
+    faults += [
+        f"asks for {url}" for url in asked if url != path.as_uri() and not url.startswith("data:")
+    ]
+    return faults + ([f"is {widest} pixels wide"] if widest > width else [])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
+from course.check.record import VARIABLE
 from tests.files import TOY_MAP
 from tests.run import forking_kernels
 
@@ -24,6 +25,14 @@ TOY = Path(__file__).parent / "toy"
 def _own_fork_servers():
     """Processes that kernels are forked from end with the tests that have started them."""
     with forking_kernels():
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_progress(tmp_path_factory):
+    """What tests check is not noted as the progress of the person who runs them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("progress") / "progress.json"))
         yield
 
 

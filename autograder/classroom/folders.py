@@ -73,3 +73,7 @@ class ClassFolder:
         """What has been graded so far, with the present tests or earlier ones."""
         paths = sorted((self.path / "results" / assignment).glob("*.json"))
         return [result for path in paths if (result := load(path)) is not None]
+
+    def assignments(self) -> set[str]:
+        """The names of the assignments of which anything has been graded."""
+        return {path.parent.name for path in (self.path / "results").glob("*/*.json")}

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
-import jinja2
 import matplotlib.figure
 import matplotlib.ticker
 import numpy as np
 
 from autograder.classroom.likeness import SHORTEST, alike
+from autograder.classroom.pages import BLUE, embedded, render
 from autograder.classroom.results import Result
 from autograder.errors import CourseError
 from autograder.grading.decision import Tests
 from autograder.grading.score import NOT_ANSWERED
 from autograder.grading.status import Status
-
-TEMPLATES = Path(__file__).parent
-BLUE = "#0072B2"
 
 # More would make a page that nobody reads.
 MOST_GROUPS, MOST_NAMES = 30, 12
@@ -61,10 +55,10 @@ def make_report(
         raise CourseError("There is nothing to report: grade the assignment first.")
     scores = _numbers([result.score for result in results])
     most = float(_numbers([result.max_score for result in results]).max())
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     picture, alt = _histogram(scores, most)
     new = list(_new_mistakes(results, exercises, answers))
-    return environment.get_template("report.html.j2").render(
+    return render(
+        "report.html.j2",
         assignment=results[0].assignment,
         graded=len(results),
         together=any(result.tests == Tests.TOGETHER for result in results),
@@ -101,15 +95,13 @@ def _histogram(scores: np.ndarray, most: float) -> tuple[str, str]:
     axis.set(xlabel="points", ylabel="submissions", xlim=(0, top))
     axis.yaxis.set_major_locator(matplotlib.ticker.MaxNLocator("auto", integer=True))
     axis.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
     peak = int(np.argmax(counts))
     alt = (
         f"Histogram of points from 0 to {top:g}. Most submissions, {counts[peak]:.0f} of "
         f"{len(scores)}, have {edges[peak]:.1f} to {edges[peak + 1]:.1f} points; the lowest has "
         f"{scores.min():g} and the highest {scores.max():g}."
     )
-    return base64.b64encode(buffer.getvalue()).decode(), alt
+    return embedded(figure), alt
 
 
 def _exercise_rows(

@@ -21,7 +21,7 @@ from rich.progress import (
 )
 
 from autograder.classroom.result_formats import Format
-from autograder.cli import platforms
+from autograder.cli import platforms, reports
 from autograder.cli.shared import (
     AssignmentName,
     ClassPath,
@@ -55,6 +55,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.add_typer(reports.app)
 app.add_typer(platforms.app)
 
 CORES = os.cpu_count() or 1
@@ -387,32 +388,6 @@ def _grade(
             if not as_json:
                 bar.show(result, exercises)
             yield result
-
-
-@app.command()
-def report(
-    assignment: AssignmentName,
-    class_folder: ClassPath = None,
-    gradebook: DatabaseUrl = None,
-) -> None:
-    """Write a page about a graded assignment: points, exercises, mistakes, what needs a look."""
-    from autograder.classroom.assignment import Assignment
-    from autograder.classroom.folders import ClassFolder
-    from autograder.classroom.gradebook import Gradebook
-    from autograder.classroom.report import make_report
-    from autograder.classroom.submissions import given_answers
-
-    root = course_root()
-    graded = Assignment(root, Path(assignment).name)
-    folder = ClassFolder(root, class_folder)
-    answers = given_answers(graded, folder)
-    book = Gradebook(folder, gradebook)
-    results, hours = book.final_results(graded.name), book.hours_before_deadline(graded.name)
-    page = make_report(results, graded.exercises(), answers, hours)
-    path = folder.report(graded.name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(page, encoding="utf-8")
-    console.print(str(path), soft_wrap=True)
 
 
 @app.command()

@@ -10,8 +10,9 @@ from rich.console import Console
 
 from autograder.errors import CourseError
 
-console = Console()
-errors = Console(stderr=True)
+# A name such as did:key:… or a path may hold what rich takes for an emoji.
+console = Console(emoji=False)
+errors = Console(stderr=True, emoji=False)
 
 AssignmentName = Annotated[str, typer.Argument(help="A lesson or another folder of solutions/.")]
 ClassPath = Annotated[

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
@@ -17,7 +17,11 @@ Model = TypeVar("Model", bound=BaseModel)
 # pydantic's own messages speak of Python types; the readers of these have written YAML.
 _EXPECTED = {
     "int_type": "must be a whole number, not {input}: write digits, such as 60",
-    "greater_than": "must be greater than {gt}, not {input}: write a larger number",
+    "float_type": "must be a number, not {input}: write digits, such as 12.5",
+    "finite_number": "must be a finite number, not {input}: write digits, such as 12.5",
+    "greater_than": "must be greater than {gt:g}, not {input}: write a larger number",
+    "greater_than_equal": "must be {ge:g} or more, not {input}: write a larger number",
+    "less_than_equal": "must be {le:g} or less, not {input}: write a smaller number",
     "string_type": "must be text, not {input}: write it in quotes",
     "string_too_short": "is empty: write what belongs there",
     "list_type": "must be a list, not {input}: put each item on a line with a dash, or all in "
@@ -102,9 +106,12 @@ def _faults(
     error: ValidationError, data: CommentedMap, model: type[BaseModel]
 ) -> Iterator[tuple[int, str]]:
     details = error.errors(include_url=False)
-    known = list(model.model_fields)
-    unknown = [str(each["loc"][-1]) for each in details if each["type"] == "extra_forbidden"]
-    meant = {key: difflib.get_close_matches(key, known, 1) for key in unknown}
+    unknown = [each["loc"] for each in details if each["type"] == "extra_forbidden"]
+    keys_at = {loc: _keys(model, loc[:-1]) for loc in unknown}
+    meant = {
+        str(loc[-1]): difflib.get_close_matches(str(loc[-1]), keys, 1)
+        for loc, keys in keys_at.items()
+    }
     misspelt = {name for names in meant.values() for name in names}
     for each in details:
         raised = each.get("ctx", {}).get("error")
@@ -112,7 +119,7 @@ def _faults(
         line, path = _locate(data, (*each["loc"], *entry))
         name = str(each["loc"][-1])
         if each["type"] == "extra_forbidden":
-            keys = ", ".join(f"`{key}`" for key in known)
+            keys = ", ".join(f"`{key}`" for key in keys_at[each["loc"]])
             write = (
                 f"write `{meant[name][0]}`" if meant[name] else f"remove it or use one of {keys}"
             )
@@ -126,6 +133,18 @@ def _faults(
             yield line, f"`{path}` {_EXPECTED[each['type']].format(**values)}"
         else:
             yield line, str(raised or each["msg"])
+
+
+def _keys(model: type[BaseModel], place: tuple[int | str, ...]) -> list[str]:
+    """The keys that a mapping may have, which stands at a place in what follows a model."""
+    for step in place:
+        field = model.model_fields.get(str(step))
+        kinds = (field.annotation, *get_args(field.annotation)) if field else ()
+        models = [each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)]
+        if not models:
+            break
+        model = models[0]
+    return list(model.model_fields)
 
 
 def _shown(value: Any) -> str:

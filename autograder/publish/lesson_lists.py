@@ -2,12 +2,13 @@
 
 One is in ``README.md`` between two markers, with the number of lessons. Another is
 ``lessons/README.md``, the page on which JupyterLab opens, with a picture of each lesson. The
-glossary, ``lessons/GLOSSARY.md``, is written with them.
+glossary, ``lessons/GLOSSARY.md``, is written with them, and so is ``lessons/needs.json``.
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +19,7 @@ from autograder.gates.section_map import MAP, Coverage, load
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish import glossary
 from autograder.publish.thumbnails import thumbnail
+from course.lessons import LESSONS, NEEDS
 
 BEGIN = "<!-- lessons: written by `autograder build` from the lessons' headers -->"
 END = "<!-- end of lessons -->"
@@ -89,8 +91,15 @@ def _make(root: Path, lessons: list[Lesson], coverage: Coverage | None) -> dict[
         readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
         root / LANDING: landing_page(lessons, coverage, alts).encode(),
         root / GLOSSARY: glossary.page(lessons).encode(),
+        root / LESSONS / NEEDS: needs(lessons).encode(),
         **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
     }
+
+
+def needs(lessons: list[Lesson]) -> str:
+    """The lessons that each lesson needs, as JSON: ``course progress`` reads it."""
+    data = {lesson.name: list(lesson.header.needs) for lesson in lessons}
+    return json.dumps(data, indent=1) + "\n"
 
 
 def count(lessons: list[Lesson], coverage: Coverage) -> str:
@@ -171,7 +180,8 @@ course check lessons/{example}
 
 It lists each exercise with its state and the message of the check that fails, and runs only what
 has changed since the last time; `--only NAME` runs one exercise, `--force` everything.
-`course doctor` says whether the installation is in order.
+`course progress` shows all lessons and what comes next; `course doctor` says whether the
+installation is in order.
 
 The lessons come in the order of their numbers. What a lesson needs of earlier ones it says below;
 its words are explained in the [glossary](GLOSSARY.md), with links to where they come from."""

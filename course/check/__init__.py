@@ -18,6 +18,7 @@ from typing import Any
 from course.check.answers import Outcome, check_answers
 from course.check.lesson import Exercise, Lesson, read_lesson
 from course.check.memory import Memory
+from course.check.record import Record
 from course.check.show import Progress
 from course.check.unseen import problems, warnings
 from course.check.whole import WholeRun, run_whole
@@ -58,6 +59,7 @@ def check(
     only: Collection[str] = (),
     timeout: float = 300,
     memory: Path | None = None,
+    record: Path | None = None,
     force: bool = False,
     progress: Progress | None = None,
 ) -> Report:
@@ -71,6 +73,8 @@ def check(
         timeout: the seconds that a cell may take, 300 by default.
         memory: a folder in which findings are kept, so that the next check runs only what has
             changed. None, the default, keeps nothing.
+        record: a file in which is noted what passes, for ``course progress``. None, the default,
+            notes nothing.
         force: whether everything is run, whatever has changed. False by default.
         progress: what shows how far the check has come. None, the default, shows nothing.
 
@@ -100,6 +104,7 @@ def check(
     found = [known[exercise.name] for exercise in chosen]
     if not failures:
         kept.keep(found, run, timeout)
+        Record(record).note(lesson, {o.name: (o.state, None) for o in found})
     for exercise, outcome in zip(chosen, found, strict=True):
         outcome.warnings = warnings(lesson, exercise)
     return Report(

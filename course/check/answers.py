@@ -32,7 +32,16 @@ from nbgrader.validator import Validator
 from traitlets import Any as AnyTrait
 from traitlets import Float
 
-from course.cells import RAISES, find_grade_id, first_line, grade_id, hidden_tests, is_edited, tags
+from course.cells import (
+    RAISES,
+    find_grade_id,
+    first_line,
+    grade_id,
+    hidden_tests,
+    is_edited,
+    points_of,
+    tags,
+)
 from course.check.lesson import Exercise, Lesson
 from course.check.names import bound_names, needed_names
 from course.forms import FormError
@@ -306,12 +315,12 @@ def _judge(exercise: Exercise, run: _Run, failed: set[str]) -> Outcome:
     seen = exercise.visible
     outcome = Outcome(exercise.name, exercise.title, RIGHT, tests=len(seen))
     outcome.hidden = exercise.hidden
-    outcome.points = sum(_points(cell) for cell in exercise.cells)
+    outcome.points = exercise.points
     if answer is not None and utils.is_grade(answer):
-        outcome.points_by_hand = _points(answer)
-        outcome.state = UNANSWERED if _is_untouched(answer) else BY_HAND
+        outcome.points_by_hand = points_of(answer)
+        outcome.state = UNANSWERED if exercise.is_untouched else BY_HAND
         return outcome
-    if answer is not None and _is_untouched(answer):
+    if exercise.is_untouched:
         outcome.state = UNANSWERED
         return outcome
     _run_tests(exercise, seen, outcome, run, failed)
@@ -333,14 +342,15 @@ def _run_tests(
     passing = [test for test in tests if grade_id(test) not in failed]
     error = next(((cell, e) for cell in ran + tests if (e := run.error(cell))), None)
     outcome.passed = len(passing)
-    outcome.earned = sum(_points(test) for test in passing if hidden_tests(test) == 0)
+    outcome.earned = sum(points_of(test) for test in passing if hidden_tests(test) == 0)
     if error and error[1].ename == "NotImplementedError" and _has_stub(answer):
         outcome.state = UNANSWERED
         if outcome.passed:
             outcome.message = "A part of the answer is still `raise NotImplementedError()`."
         return
     unseen_tests = [test for test in exercise.tests if test not in seen]
-    outcome.open_points = sum(_points(test) for test in [*passing, *unseen_tests]) - outcome.earned
+    possible = sum(map(points_of, [*passing, *unseen_tests]))
+    outcome.open_points = possible - outcome.earned
     if error:
         cell, output = error
         if output.ename == FormError.__name__:
@@ -380,14 +390,6 @@ def _what_is_open(outcome: Outcome) -> str:
 
 def _counted(points: float) -> str:
     return "1 point" if points == 1 else f"{points:g} points"
-
-
-def _points(cell: NotebookNode) -> float:
-    return float(cell.metadata.nbgrader.get("points") or 0) if utils.is_grade(cell) else 0.0
-
-
-def _is_untouched(answer: NotebookNode) -> bool:
-    return "checksum" in answer.metadata.nbgrader and not is_edited(answer)
 
 
 def _has_stub(answer: NotebookNode | None) -> bool:

@@ -12,7 +12,16 @@ from nbformat import NotebookNode
 from nbgrader import utils
 from nbgrader.nbgraderformat import MetadataValidator
 
-from course.cells import DEMO, FULL_SIZE, find_grade_id, hidden_tests, is_named_by_digest, tags
+from course.cells import (
+    DEMO,
+    FULL_SIZE,
+    find_grade_id,
+    hidden_tests,
+    is_edited,
+    is_named_by_digest,
+    points_of,
+    tags,
+)
 from course.check.names import bound_names, has_statements, needed_names
 from course.lessons import LessonError
 
@@ -37,6 +46,18 @@ class Exercise:
     def cells(self) -> list[NotebookNode]:
         """The answer, if there is one, and its tests."""
         return [*([] if self.answer is None else [self.answer]), *self.tests]
+
+    @property
+    def points(self) -> float:
+        """The points that its cells give."""
+        return sum(map(points_of, self.cells))
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether the answer is as it was released, as far as the notebook can tell."""
+        answer = self.answer
+        known = answer is not None and "checksum" in answer.metadata.nbgrader
+        return answer is not None and known and not is_edited(answer)
 
     @property
     def visible(self) -> list[NotebookNode]:
@@ -71,6 +92,14 @@ class Lesson:
     extra: list[NotebookNode]
     missing: list[str]
     exercises: list[Exercise]
+
+    @property
+    def name(self) -> str | None:
+        """The lesson's name, such as 07_chest_xrays, wherever the notebook is; None where this
+        course has not made it."""
+        course = self.notebook.metadata.get("course")
+        name = course.get("lesson") if self.made_here and isinstance(course, dict) else None
+        return name if isinstance(name, str) else None
 
     def graded_cells(self) -> list[NotebookNode]:
         """The cells that grading runs: the lesson's own, without those that only show something."""

@@ -6,14 +6,15 @@ Cells are known by their text: not every editor tells the kernel the ids of cell
 from __future__ import annotations
 
 import ast
+import dataclasses
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from nbformat.v4 import new_code_cell
 
 from course.check.answers import HIDDEN, NOT_YET, PASSES, RIGHT, UNANSWERED
-from course.check.lesson import Exercise, read_lesson
+from course.check.lesson import Exercise, Lesson, read_lesson
 from course.check.names import bound_names, needed_names, parse
 from course.lessons import LESSONS, LessonError, find_root
 from course.notebook import CellRun
@@ -24,27 +25,27 @@ _SIGNS = {RIGHT: "✓", PASSES: "✓", HIDDEN: "?", NOT_YET: "✗", UNANSWERED: 
 
 @dataclass(frozen=True)
 class Standing:
-    """How far an exercise is: its name, a state, and why. Prints as one line."""
+    """How far an exercise is: its name, a state, and why. Prints as one line.
+
+    ``answer`` is the text of the cell that has answered it, "" where none has.
+    """
 
     name: str
     state: str
     message: str = ""
+    answer: str = field(default="", compare=False)
 
     def __str__(self) -> str:
         line = f"{_SIGNS[self.state]} {self.name}: {self.state}"
         return f"{line}. {self.message}" if self.message else line
 
 
-def exercises_of(runs: Sequence[CellRun]) -> list[Exercise]:
-    """The exercises of the lesson that these cells come from.
-
-    The lesson is looked for in the working directory and among the course's lessons. Where it is
-    not found, each cell that has run with an assert counts as a test.
-    """
+def lesson_of(runs: Sequence[CellRun]) -> Lesson | None:
+    """The lesson that these cells come from, or None where it is not found: it is looked for in
+    the working directory and among the course's lessons."""
     texts = {run.source.strip() for run in runs}
     for folder in (_here(), _lessons()):
-        best: list[Exercise] = []
-        most = 0
+        best, most = None, 0
         for path in folder:
             try:
                 lesson = read_lesson(path)
@@ -53,10 +54,10 @@ def exercises_of(runs: Sequence[CellRun]) -> list[Exercise]:
             tests = [test for exercise in lesson.exercises for test in exercise.visible]
             known = sum(test.source.strip() in texts for test in tests)
             if known > most:
-                best, most = lesson.exercises, known
-        if best:
+                best, most = lesson, known
+        if best is not None:
             return best
-    return _by_shape(runs)
+    return None
 
 
 def _here() -> Iterator[Path]:
@@ -70,8 +71,9 @@ def _lessons() -> Iterator[Path]:
         return
 
 
-def _by_shape(runs: Sequence[CellRun]) -> list[Exercise]:
-    """An exercise for each function that a cell with an assert uses and another cell defines."""
+def exercises_by_shape(runs: Sequence[CellRun]) -> list[Exercise]:
+    """What may be exercises where the lesson is not found: each function that a cell with an assert
+    uses and another cell defines."""
     defined = [name for run in runs for name in _functions(run.source)]
     found: dict[str, Exercise] = {}
     for run in runs:
@@ -104,16 +106,22 @@ def standings(exercises: Sequence[Exercise], runs: Sequence[CellRun]) -> list[St
     bound: dict[str, int] = {}
     for order, run in enumerate(runs):
         bound |= dict.fromkeys(bound_names(run.source), order)
-    return [_standing(exercise, last, bound) for exercise in exercises]
+    found = []
+    for exercise in exercises:
+        answered = max((bound[name] for name in _names(exercise) if name in bound), default=-1)
+        standing = _standing(exercise, last, answered)
+        answer = runs[answered].source if answered >= 0 else ""
+        found.append(dataclasses.replace(standing, answer=answer))
+    return found
 
 
-def _standing(
-    exercise: Exercise, last: dict[str, tuple[int, CellRun]], bound: dict[str, int]
-) -> Standing:
-    names = {exercise.name}
-    if exercise.answer is not None:
-        names |= bound_names(exercise.answer.source)
-    answered = max((bound[name] for name in names if name in bound), default=-1)
+def _names(exercise: Exercise) -> set[str]:
+    """The names that an exercise's answer defines."""
+    bound = set() if exercise.answer is None else bound_names(exercise.answer.source)
+    return {exercise.name} | bound
+
+
+def _standing(exercise: Exercise, last: dict[str, tuple[int, CellRun]], answered: int) -> Standing:
     tests = exercise.visible
     ran = [last[test.source.strip()] for test in tests if test.source.strip() in last]
     fresh = [run for order, run in ran if order > answered]

@@ -9,6 +9,7 @@ from autograder.classroom.results import Result
 from autograder.errors import CourseError
 from autograder.grading.score import CellScore
 from autograder.grading.status import Status
+from tests.browser import faults_of_page, needs_chromium
 
 EXERCISES = {"a1": "a", "a2": "a", "b1": "b"}
 LONG = "def a(values):\n" + "".join(f"    total_{n} = values[{n}] + {n}\n" for n in range(12))
@@ -124,3 +125,11 @@ def test_odd_answers_names_and_points():
 def test_nothing_to_report():
     with pytest.raises(CourseError, match="grade the assignment first"):
         make_report([], {}, {})
+
+
+@pytest.mark.slow
+@needs_chromium
+def test_the_page_is_accessible_and_asks_for_nothing(page, tmp_path):
+    path = tmp_path / "report.html"
+    path.write_text(page, encoding="utf-8")
+    assert faults_of_page(path) == []

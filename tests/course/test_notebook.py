@@ -11,6 +11,7 @@ import course
 from course.cells import note_hidden_tests, text_of
 from course.check.answers import NOT_YET, PASSES, RIGHT, UNANSWERED, quiet_kernels
 from course.check.lesson import Exercise
+from course.check.record import Record, digest
 from course.check.session import NOT_TRIED, Standing, standings
 from course.notebook import CellRun
 
@@ -127,3 +128,13 @@ def test_what_the_cells_that_ran_say(runs, state, message):
 def test_outside_a_notebook_there_is_nothing_to_check():
     with pytest.raises(RuntimeError, match=r"course\.setup\(\)"):
         course.check_here()
+
+
+def test_check_notes_what_it_shows(run_all, toy, tmp_path, monkeypatch):
+    path = tmp_path / "progress.json"
+    monkeypatch.setenv("COURSE_PROGRESS", str(path))
+    run_all(double=toy.DOUBLE)
+    noted = Record(path).read()["toy"]
+    assert noted["double"].passed
+    assert noted["double"].answer == digest(toy.DOUBLE)
+    assert "triple" not in noted

@@ -17,6 +17,7 @@ LINKING = [
     ROOT / "lessons" / "README.md",
     ROOT / "CONTRIBUTING.md",
     ROOT / "docs" / "learning-platforms.md",
+    ROOT / "docs" / "term.md",
 ]
 TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
 
