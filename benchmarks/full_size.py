@@ -111,6 +111,15 @@ def player(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(names["pixel_network"]((4, 84, 84), 4), pictures, values, keras.losses.Huber())
 
 
+def critic(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """24: a discriminator of faces that are real or made by its generator, as labels of 1 or 0."""
+    noise = keras.Input((names["NOISE"],))
+    model = keras.Model(noise, names["face_discriminator"]()(names["face_generator"]()(noise)))
+    labels = rng.integers(0, 2, (names["BATCH"], 1)).astype("float32")
+    drawn = rng.normal(size=(names["BATCH"], names["NOISE"])).astype("float32")
+    return Work(model, drawn, labels, keras.losses.BinaryCrossentropy(from_logits=True))
+
+
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
     "10_recurrent_networks": composer,
@@ -118,6 +127,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "12_translation": translator,
     "17_autoencoders": denoiser,
     "22_deep_q_learning": player,
+    "24_gans": critic,
 }
 
 

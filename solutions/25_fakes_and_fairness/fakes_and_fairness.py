@@ -32,7 +32,7 @@
 #       "deep fake": A picture, film or voice of a person that a network has made.
 #       "odds (of a probability)": A probability divided by that of the contrary.
 #       "signature (of a picture)": A number computed from all its bytes and a secret key, by which a change is noticed.
-#     explains: [AUROC, "Bayes' rule", cross-validation, mean squared error]
+#     explains: [AUROC, "Bayes' rule", cross-validation, mean squared error, PCA]
 # ---
 
 # %% [markdown]
@@ -778,7 +778,8 @@ print("800 darker faces are as good as 48 redrawn, or better (within 1):", ahead
 #
 # The same technique puts words into a politician's mouth: footage and voices that never were, **deep fakes**. A classifier that tells generated from real seems the natural
 # answer. Here it is: real digits against the output of our first generator, the one with few zeros. *How good is it on new images of that generator? And on
-# two that it has not met: a newer one (the repaired one from above) and one of another kind, lesson 24's mixture of Gaussian clouds?* The measure is the AUROC, how often a
+# two that it has not met: a newer one (the repaired one from above) and one of another kind, a mixture of Gaussian clouds as in lesson 24?* This mixture is fitted to
+# 20 numbers for each image, which **PCA** finds: how far the image lies along the 20 directions in which the images vary most. The measure is the AUROC, how often a
 # fake gets a higher score than a real digit: 1 is perfect, 0.5 is guessing.
 
 # %% tags=["demo"]

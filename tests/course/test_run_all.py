@@ -19,6 +19,7 @@ WITHOUT_ANSWERS = [
     "12_translation",
     "17_autoencoders",
     "22_deep_q_learning",
+    "24_gans",
 ]
 
 
