@@ -88,7 +88,7 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
-		--extra instructor --extra cluster --extra dev \
+		--extra instructor --extra cluster --extra site --extra dev \
 		--universal --python-version 3.11 --generate-hashes --annotation-style line \
 		--no-strip-extras --no-emit-index-url --custom-compile-command "make lock" --quiet
 	$(BIN)/python -m autograder.publish.conda
