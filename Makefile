@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 # A command may exist and not run (version managers leave such), so each one is tried.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo lab test check build lock clean
+.PHONY: help setup demo lab test check build site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -33,6 +33,9 @@ check: $(STAMP) ## the quick half of the tests
 
 build: $(STAMP) ## notebooks and tables from the sources in solutions/
 	@$(BIN)/autograder build
+
+site: $(STAMP) ## the course as pages and PDFs, in build/site/html/
+	@$(BIN)/python -m autograder.publish.site
 
 # --- setting up; students' Makefile takes this part too ---
 
@@ -88,7 +91,7 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
-		--extra instructor --extra cluster --extra dev \
+		--extra instructor --extra cluster --extra site --extra dev \
 		--universal --python-version 3.11 --generate-hashes --annotation-style line \
 		--no-strip-extras --no-emit-index-url --custom-compile-command "make lock" --quiet
 	$(BIN)/python -m autograder.publish.conda

@@ -143,7 +143,7 @@ class GAN(keras.Model):
         return list(self.trackers.values())
 
     def call(self, inputs: tf.Tensor, training: bool = False) -> tf.Tensor:
-        """Images for noise of shape (batch, *latent_shape)."""
+        """Images for noise of shape ``(batch, *latent_shape)``."""
         return self.generator(inputs, training=training)
 
     def train_step(self, data: Any) -> dict[str, tf.Tensor]:
@@ -198,7 +198,7 @@ class GAN(keras.Model):
                 goes on drawing from the model's noise.
 
         Returns:
-            float32, shape (n, *image).
+            float32, shape ``(n, *image)``.
         """
         source = self.noise if seed is None else seed
         noise = keras.random.normal((n, *self.latent_shape), seed=source)

@@ -35,7 +35,7 @@ def mlp(
         dropout: the share of each hidden layer's units that is dropped in training, 0 by default.
 
     Returns:
-        a model from (batch, *input_shape) to float32 logits (batch, outputs).
+        a model from ``(batch, *input_shape)`` to float32 logits ``(batch, outputs)``.
     """
     inputs = keras.Input(tuple(input_shape))
     x = layers.Flatten()(inputs)

@@ -158,7 +158,7 @@ def names(dependencies: list[str]) -> list[str]:
 
 @pytest.mark.parametrize(
     ("folder", "groups"),
-    [("course", ("base",)), ("autograder", ("base", "instructor", "cluster"))],
+    [("course", ("base",)), ("autograder", ("base", "instructor", "cluster", "site"))],
 )
 def test_what_is_imported_is_declared(folder, groups):
     declared = {name for group in groups for name in names(LOCKED[group])}
