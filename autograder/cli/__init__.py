@@ -9,19 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from autograder.classroom.result_formats import Format
-from autograder.cli import platforms, reports
+from autograder.cli import ask, platforms, reports
 from autograder.cli.shared import (
     AssignmentName,
     ClassPath,
@@ -29,6 +22,7 @@ from autograder.cli.shared import (
     console,
     course_root,
     errors,
+    progress,
 )
 from autograder.errors import CourseError
 from autograder.grading.decision import Decision, Tests
@@ -57,6 +51,7 @@ app = typer.Typer(
 )
 app.add_typer(reports.app)
 app.add_typer(platforms.app)
+app.add_typer(ask.app)
 
 CORES = os.cpu_count() or 1
 
@@ -71,23 +66,6 @@ WhereTests = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-
-
-AnyBars = TypeVar("AnyBars", bound=Bars)
-
-
-def progress(kind: type[AnyBars]) -> AnyBars:
-    """Progress bars with counts and times, on stderr so that stdout stays clean."""
-    return kind(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        # Above the bar where both are on the screen. In a file or a pipe it stays what it is.
-        redirect_stdout=sys.stdout.isatty(),
-    )
 
 
 def _lessons(names: list[str] | None) -> list[Lesson]:
@@ -312,11 +290,7 @@ def grade(
     graded = Assignment(root, Path(assignment).name)
     everyone = folder.students(graded.name)
     for student in students or ():
-        if student not in everyone:
-            raise CourseError(
-                f"No student {student!r} in {folder.submitted}. "
-                f"Students are: {', '.join(everyone)}."
-            )
+        folder.check_student(student, graded.name)
     results = []
     chosen = students or everyone
     if form is not None and len(chosen) != 1:
