@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
@@ -367,11 +368,27 @@ def _grade(
 @app.command()
 def bundle(
     out: Annotated[Path, typer.Argument(help="The zip, or a folder to put it in.")] = Path("dist"),
+    with_packages: Annotated[
+        bool,
+        typer.Option(
+            "--with-packages",
+            help="Put the packages in too, for machines like this one that have no network.",
+        ),
+    ] = False,
 ) -> None:
     """Write the zip that students get: course/, lessons/ and what installs them."""
-    from autograder.publish.bundle import make_bundle
+    from autograder.publish.bundle import make_bundle, student_lock
+    from autograder.publish.packages import described, download_packages
 
-    path = make_bundle(course_root(), out)
+    root = course_root()
+    if with_packages:
+        with tempfile.TemporaryDirectory() as folder:
+            packages = Path(folder)
+            download_packages(student_lock(root), packages)
+            path = make_bundle(root, out, packages)
+            console.print(f"Installs without a network: {described(packages)}.", soft_wrap=True)
+    else:
+        path = make_bundle(root, out)
     console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
 
 
