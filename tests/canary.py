@@ -173,6 +173,8 @@ def install_steps(folder: Path) -> list[Step]:
     """What makes the clone and the environment, in ``course/`` and ``venv/`` of a folder."""
     python = str(folder / "venv" / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet"]
+    # A new environment may bring an old setuptools along.
+    pip += ["--upgrade", "--upgrade-strategy", "eager"]
     return [
         Step("clone", ["git", "clone", "--quiet", str(ROOT), str(folder / "course")]),
         Step("environment", [sys.executable, "-m", "venv", str(folder / "venv")]),

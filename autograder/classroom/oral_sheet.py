@@ -20,6 +20,7 @@ WIDTH = 88
 MOST_LINES, MOST_LETTERS = 120, 10_000
 
 WHICH = "Which test fails now, and why?"
+WHY = "Why does the test fail now?"
 NONE_FAILS = (
     "No test that you see fails after this change. Does the answer still do what it should? If "
     "not, name a case in which it does not."
@@ -88,7 +89,9 @@ def make_sheet(assignment: str, student: str, check: OralCheck) -> Sheet:
     lines = plain(check.answer, MOST_LETTERS).rstrip().split("\n")
     if len(lines) > MOST_LINES:
         lines = [*lines[:MOST_LINES], f"[{len(lines) - MOST_LINES} more lines]"]
-    items = [_item(question, WHICH, "", question.visible) for question in check.questions]
+    claims = sum(text.count("assert") for text in check.tests.values())
+    asked = WHICH if claims > 1 else WHY
+    items = [_item(question, asked, "", question.visible) for question in check.questions]
     if check.unnoticed is not None:
         hidden = check.unnoticed.hidden
         items.append(_item(check.unnoticed, NONE_FAILS, HIDDEN if hidden else NO_TEST, hidden))

@@ -2,10 +2,19 @@
 
 import html
 import re
+from dataclasses import replace
 
 import pytest
 
-from autograder.classroom.oral_sheet import NO_TEST, NONE_FAILS, WHICH, as_page, as_text, make_sheet
+from autograder.classroom.oral_sheet import (
+    NO_TEST,
+    NONE_FAILS,
+    WHICH,
+    WHY,
+    as_page,
+    as_text,
+    make_sheet,
+)
 from autograder.cli import main
 from autograder.grading.questions import OralCheck, Question
 from autograder.grading.small_changes import small_changes
@@ -34,12 +43,18 @@ def check(answer: str = ANSWER, hidden: dict[str, str] | None = None) -> OralChe
 def test_questions_come_before_the_key():
     text = as_text(make_sheet("90_adding", "ada", check(hidden={"add_arrays": "look at shapes"})))
     questions, key = text.split(KEY)
-    assert questions.count(WHICH) == 3
+    assert questions.count(WHY) == 3, "there is one test only"
     assert NONE_FAILS.split(".")[0] in questions
     assert "is wrong" not in questions
     assert "shapes" not in questions
     assert key.count("is wrong") == 3
     assert "add_arrays fails: look at shapes" in key
+
+
+def test_where_there_are_several_tests_it_is_asked_which():
+    one = check()
+    text = as_text(make_sheet("90_adding", "ada", replace(one, tests={"t": "assert 1\nassert 2"})))
+    assert text.count(WHICH) == 3
 
 
 def test_key_says_where_no_test_at_all_notices():
@@ -97,7 +112,7 @@ def test_questions_about_a_right_answer(hand_in, ask, tmp_path):
     assert "   5      return a + b * 1" in questions
     assert "assert add(1, 2) == 3" in questions
     assert "add(-1, 1)" not in questions, "the hidden test is shown"
-    assert questions.count(WHICH) == 3
+    assert questions.count(WHY) == 3
     assert key.count(SAYS_SUM) >= 3
     # That test is hidden, and says something about one change only.
     assert "No test that you see fails" in questions
