@@ -6,9 +6,13 @@ import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 from autograder.errors import CourseError
+from autograder.publish.lock import read_pins
 
 FOLDER = "packages"
 # Names the Python that the packages are for, such as 3.13; the students' Makefile looks for it.
@@ -17,24 +21,48 @@ MOST_LINES = 5
 
 
 def download_packages(lock: str, folder: Path) -> None:
-    """Download what a lock pins for this machine's system and Python, with its hashes checked.
+    """Download what a lock pins for this system and this minor version of Python, with its hashes
+    checked.
 
     pip's progress goes to stderr.
 
     Args:
         lock: the text of the lock.
-        folder: an empty folder for the files.
+        folder: a folder for the files.
 
     Raises:
         CourseError: pip could not get one of them.
     """
+    for pins in _pins_by_patch_release(lock):
+        _download(pins, folder)
+    (folder / PYTHON).write_text(".".join(platform.python_version_tuple()[:2]) + "\n")
+
+
+def _pins_by_patch_release(lock: str) -> Iterator[str]:
+    """The pins for this system without their markers: those for this Python, and then those that
+    an earlier or a later patch release of it needs instead."""
+    minor = ".".join(platform.python_version_tuple()[:2])
+    seen: set[str] = set()
+    for release in (platform.python_version(), f"{minor}.0", f"{minor}.99"):
+        texts = []
+        for pin in read_pins(lock):
+            marker = Requirement(pin.requirement).marker
+            holds = marker is None or marker.evaluate({"python_full_version": release})
+            if holds and pin.requirement not in seen:
+                seen.add(pin.requirement)
+                texts.append(pin.text.replace(pin.requirement, pin.requirement.partition(" ;")[0]))
+        if texts:
+            yield "".join(texts)
+
+
+def _download(pins: str, folder: Path) -> None:
     with tempfile.TemporaryDirectory() as other:
         path = Path(other) / "requirements.lock"
-        path.write_text(lock, encoding="utf-8")
+        path.write_text(pins, encoding="utf-8")
         process = subprocess.run(
             [
                 *(sys.executable, "-m", "pip", "download", "--disable-pip-version-check"),
-                *("--no-input", "--no-deps", "--require-hashes"),
+                *("--no-input", "--no-deps", "--require-hashes", "--ignore-requires-python"),
                 *("--requirement", str(path), "--dest", str(folder)),
             ],
             stdin=subprocess.DEVNULL,
@@ -46,7 +74,6 @@ def download_packages(lock: str, folder: Path) -> None:
     if process.returncode:
         said = "\n".join(process.stderr.strip().splitlines()[-MOST_LINES:])
         raise CourseError(f"The packages could not be downloaded:\n{said}")
-    (folder / PYTHON).write_text(".".join(platform.python_version_tuple()[:2]) + "\n")
 
 
 def described(folder: Path) -> str:

@@ -48,14 +48,14 @@ version = "1.0"
 """
 
 
-def make_wheel(folder: Path) -> str:
+def make_wheel(folder: Path, version: str = "2.0", marker: str = "") -> str:
     """A package of one module as a wheel, and the lock that pins it."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "toy_package-2.0-py3-none-any.whl"
-    about = "toy_package-2.0.dist-info"
+    path = folder / f"toy_package-{version}-py3-none-any.whl"
+    about = f"toy_package-{version}.dist-info"
     files = {
         "toy_package.py": "WORKS = True\n",
-        f"{about}/METADATA": "Metadata-Version: 2.1\nName: toy-package\nVersion: 2.0\n",
+        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: toy-package\nVersion: {version}\n",
         f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
         f"{about}/RECORD": "",
     }
@@ -63,7 +63,7 @@ def make_wheel(folder: Path) -> str:
         for name, text in files.items():
             wheel.writestr(name, text)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"toy-package==2.0 \\\n    --hash=sha256:{digest}\n"
+    return f"toy-package=={version}{marker} \\\n    --hash=sha256:{digest}\n"
 
 
 @pytest.fixture
@@ -83,6 +83,23 @@ def test_what_the_lock_pins_is_downloaded(shelf, tmp_path):
     assert names == [PYTHON, "toy_package-2.0-py3-none-any.whl"]
     assert (folder / PYTHON).read_text() == f"{VERSION}\n"
     assert described(folder) == f"Python {VERSION} on {platform.system()} {platform.machine()}"
+
+
+def test_earlier_and_later_patch_releases_of_this_python_find_theirs_too(shelf, tmp_path):
+    pins = [
+        make_wheel(tmp_path / "shelf", version, f" ; python_full_version {marker}")
+        for version, marker in [
+            ("3.0", f"< '{VERSION}.1'"),
+            ("4.0", f">= '{VERSION}.1' and python_full_version < '{VERSION}.98'"),
+            ("5.0", f">= '{VERSION}.98'"),
+            ("6.0", "< '3.8'"),
+        ]
+    ]
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    download_packages("".join(pins), folder)
+    versions = [path.name.split("-")[1] for path in sorted(folder.glob("*.whl"))]
+    assert versions == ["3.0", "4.0", "5.0"]
 
 
 def test_another_file_than_the_pinned_one_is_refused(shelf, tmp_path):
