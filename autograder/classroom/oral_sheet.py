@@ -104,8 +104,8 @@ def _item(question: Question, text: str, remark: str, messages: Mapping[str, str
     last = change.line + change.before.count("\n")
     return Item(
         f"Line {change.line}" if last == change.line else f"Lines {change.line} to {last}",
-        plain(change.before),
-        plain(change.after),
+        textwrap.dedent(plain(change.before)),
+        textwrap.dedent(plain(change.after)),
         text,
         f"{_what(change)} {remark}".strip(),
         messages,
@@ -160,7 +160,7 @@ def _key(sheet: Sheet) -> Iterator[str]:
 def _labelled(label: str, text: str) -> str:
     return "\n".join(
         f"   {label if number == 0 else '':6}  {line}"
-        for number, line in enumerate(textwrap.dedent(text).split("\n"))
+        for number, line in enumerate(text.split("\n"))
     )
 
 
