@@ -75,7 +75,7 @@ class Sheet:
 
     @property
     def title(self) -> str:
-        return f"{self.assignment}, {self.exercise}: questions to {self.student}"
+        return f"{self.assignment}, {self.exercise}: questions for {self.student}"
 
 
 def make_sheet(assignment: str, student: str, check: OralCheck) -> Sheet:
