@@ -12,7 +12,7 @@ STAMP := $(VENV)/.installed
 # A command may exist and not run (version managers leave such), so each one is tried.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo lab test check build site lock clean
+.PHONY: help setup demo lab test check canary build site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ test: $(STAMP) ## everything that continuous integration runs
 
 check: $(STAMP) ## the quick half of the tests
 	@$(BIN)/python -m tests.run --quick
+
+canary: $(STAMP) ## the newest releases that pyproject.toml allows, tried in a fresh environment
+	@$(BIN)/python -m tests.canary
 
 build: $(STAMP) ## notebooks and tables from the sources in solutions/
 	@$(BIN)/autograder build
@@ -74,7 +77,7 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "Making $(VENV) with $$("$$python" --version)"
 		"$$python" -m venv --clear $(VENV)
 	fi
-	echo "Installing into $(VENV): once, about 1 GB to download"
+	echo "Installing into $(VENV): once, $(or $(ORIGIN),about 1 GB to download)"
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input \
 		--require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet \

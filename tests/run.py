@@ -40,10 +40,12 @@ class Step:
     quick: bool = True
 
 
-def nbval(notebooks: Sequence[Path], workers: int = WORKERS) -> list[str]:
+def nbval(
+    notebooks: Sequence[Path], workers: int = WORKERS, python: str = sys.executable
+) -> list[str]:
     """The command that runs instructor notebooks and compares the results that they state."""
     return [
-        *(sys.executable, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadscope"),
+        *(python, "-m", "pytest", "-q", "-n", str(workers), "--dist", "loadscope"),
         *("-p", "course.check.nbval_plugin", "-p", "tests.nbval_kernels"),
         *("--nbval-lax", "--nbval-current-env", f"--nbval-cell-timeout={CELL_TIMEOUT}"),
         *("--timeout", str(TEST_TIMEOUT), "--maxfail=20"),
@@ -51,20 +53,25 @@ def nbval(notebooks: Sequence[Path], workers: int = WORKERS) -> list[str]:
     ]
 
 
-def steps(quick: bool) -> list[Step]:
-    """The steps, in the order in which a mistake is cheapest to find."""
-    unit = [sys.executable, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "loadfile"]
+def steps(quick: bool, python: str = sys.executable) -> list[Step]:
+    """The steps, in the order in which a mistake is cheapest to find.
+
+    Args:
+        quick: only those of ``make check``.
+        python: the environment's Python; this process's by default.
+    """
+    unit = [python, "-m", "pytest", "-q", "-n", str(WORKERS), "--dist", "loadfile"]
     unit += ["--durations=5", *(["-m", "not slow"] if quick else []), "tests"]
-    autograder = [str(Path(sys.executable).with_name("autograder"))]
+    autograder = [str(Path(python).with_name("autograder"))]
     notebooks = sorted(path.relative_to(ROOT) for path in ROOT.glob("solutions/*/*.ipynb"))
     everything = [
-        Step("format", [sys.executable, "-m", "ruff", "format", "--check", "."]),
-        Step("lint", [sys.executable, "-m", "ruff", "check", "."]),
-        Step("types", [sys.executable, "-m", "mypy"]),
+        Step("format", [python, "-m", "ruff", "format", "--check", "."]),
+        Step("lint", [python, "-m", "ruff", "check", "."]),
+        Step("types", [python, "-m", "mypy"]),
         Step("drift", [*autograder, "build", "--check"]),
         Step("unit tests and gates", unit),
         Step("proofs", [*autograder, "prove"], quick=False),
-        Step("notebooks", nbval(notebooks), quick=False),
+        Step("notebooks", nbval(notebooks, python=python), quick=False),
     ]
     return [step for step in everything if step.quick or not quick]
 

@@ -69,6 +69,22 @@ class ClassFolder:
             )
         return names
 
+    def check_student(self, student: str, assignment: str) -> None:
+        """See that somebody has a folder in ``submitted/``.
+
+        Args:
+            student: who.
+            assignment: its name, for the message.
+
+        Raises:
+            CourseError: there is no such folder, or there are no submissions at all.
+        """
+        everyone = self.students(assignment)
+        if student not in everyone:
+            raise CourseError(
+                f"No student {student!r} in {self.submitted}. Students are: {', '.join(everyone)}."
+            )
+
     def results(self, assignment: str) -> list[Result]:
         """What has been graded so far, with the present tests or earlier ones."""
         paths = sorted((self.path / "results" / assignment).glob("*.json"))

@@ -5,23 +5,17 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from autograder.classroom.result_formats import Format
-from autograder.cli import platforms, reports
+from autograder.cli import ask, platforms, reports
 from autograder.cli.shared import (
     AssignmentName,
     ClassPath,
@@ -29,6 +23,7 @@ from autograder.cli.shared import (
     console,
     course_root,
     errors,
+    progress,
 )
 from autograder.errors import CourseError
 from autograder.grading.decision import Decision, Tests
@@ -57,6 +52,7 @@ app = typer.Typer(
 )
 app.add_typer(reports.app)
 app.add_typer(platforms.app)
+app.add_typer(ask.app)
 
 CORES = os.cpu_count() or 1
 
@@ -71,23 +67,6 @@ WhereTests = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, one object a line.")]
-
-
-AnyBars = TypeVar("AnyBars", bound=Bars)
-
-
-def progress(kind: type[AnyBars]) -> AnyBars:
-    """Progress bars with counts and times, on stderr so that stdout stays clean."""
-    return kind(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        console=errors,
-        # Above the bar where both are on the screen. In a file or a pipe it stays what it is.
-        redirect_stdout=sys.stdout.isatty(),
-    )
 
 
 def _lessons(names: list[str] | None) -> list[Lesson]:
@@ -312,11 +291,7 @@ def grade(
     graded = Assignment(root, Path(assignment).name)
     everyone = folder.students(graded.name)
     for student in students or ():
-        if student not in everyone:
-            raise CourseError(
-                f"No student {student!r} in {folder.submitted}. "
-                f"Students are: {', '.join(everyone)}."
-            )
+        folder.check_student(student, graded.name)
     results = []
     chosen = students or everyone
     if form is not None and len(chosen) != 1:
@@ -393,11 +368,27 @@ def _grade(
 @app.command()
 def bundle(
     out: Annotated[Path, typer.Argument(help="The zip, or a folder to put it in.")] = Path("dist"),
+    with_packages: Annotated[
+        bool,
+        typer.Option(
+            "--with-packages",
+            help="Put the packages in too, for machines like this one that have no network.",
+        ),
+    ] = False,
 ) -> None:
     """Write the zip that students get: course/, lessons/ and what installs them."""
-    from autograder.publish.bundle import make_bundle
+    from autograder.publish.bundle import make_bundle, student_lock
+    from autograder.publish.packages import described, download_packages
 
-    path = make_bundle(course_root(), out)
+    root = course_root()
+    if with_packages:
+        with tempfile.TemporaryDirectory() as folder:
+            packages = Path(folder)
+            download_packages(student_lock(root), packages)
+            path = make_bundle(root, out, packages)
+            console.print(f"Installs without a network: {described(packages)}.", soft_wrap=True)
+    else:
+        path = make_bundle(root, out)
     console.print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)", soft_wrap=True)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from autograder.errors import CourseError
 from autograder.gates import leaks, secret_lines
 from autograder.publish.conda import make_environment
 from autograder.publish.lock import restrict
+from autograder.publish.packages import FOLDER
 
 NAME = "deep-learning-course"
 FILES = ("LICENSE", "LICENSE-lessons")
@@ -27,12 +29,13 @@ _SKIPPED = {"__pycache__", ".ipynb_checkpoints"}
 _TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def make_bundle(root: Path, out: Path) -> Path:
-    """Write the zip for students. The same course makes the same bytes.
+def make_bundle(root: Path, out: Path, packages: Path | None = None) -> Path:
+    """Write the zip for students. The same course and packages make the same bytes.
 
     Args:
         root: the repository.
         out: the file to write, or a folder for one named after the course.
+        packages: a folder of downloaded packages to put in; none by default.
 
     Returns:
         The file.
@@ -42,7 +45,7 @@ def make_bundle(root: Path, out: Path) -> Path:
     """
     root, out = Path(root), Path(out)
     if out.suffix != ".zip":
-        out = out / f"{NAME}.zip"
+        out = out / (f"{NAME}-with-packages.zip" if packages else f"{NAME}.zip")
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent) as folder:
         made = Path(folder) / out.name
@@ -51,6 +54,8 @@ def make_bundle(root: Path, out: Path) -> Path:
         if findings:
             listed = "\n".join(map(str, findings[:10]))
             raise CourseError(f"The bundle would show students what they must not see:\n{listed}")
+        if packages is not None:
+            _add_packages(made, packages)
         made.replace(out)
     return out
 
@@ -135,7 +140,21 @@ def student_readme(root: Path) -> str:
 def _write(path: Path, files: dict[str, bytes]) -> None:
     with zipfile.ZipFile(path, "w") as archive:
         for name in sorted(files):
-            info = zipfile.ZipInfo(f"{NAME}/{name}", _TIME)
-            info.compress_type = zipfile.ZIP_DEFLATED
-            info.external_attr = 0o644 << 16
-            archive.writestr(info, files[name])
+            archive.writestr(_info(name, zipfile.ZIP_DEFLATED), files[name])
+
+
+def _add_packages(path: Path, packages: Path) -> None:
+    """Add files that are compressed already, one at a time, since together they take a gigabyte."""
+    with zipfile.ZipFile(path, "a") as archive:
+        for file in sorted(packages.iterdir()):
+            info = _info(f"{FOLDER}/{file.name}", zipfile.ZIP_STORED)
+            info.file_size = file.stat().st_size
+            with file.open("rb") as source, archive.open(info, "w") as target:
+                shutil.copyfileobj(source, target)
+
+
+def _info(name: str, compression: int) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(f"{NAME}/{name}", _TIME)
+    info.compress_type = compression
+    info.external_attr = 0o644 << 16
+    return info

@@ -77,6 +77,21 @@ def test_same_course_makes_the_same_bytes(toy_course, tmp_path):
     assert one.read_bytes() == other.read_bytes()
 
 
+def test_packages_are_put_in_as_they_are(toy_course, tmp_path):
+    packages = tmp_path / "downloaded"
+    packages.mkdir()
+    (packages / "PYTHON").write_text("3.13\n")
+    (packages / "toy-1.0-py3-none-any.whl").write_bytes(b"PK" * 1_000)
+    made = bundle.make_bundle(toy_course, tmp_path / "out", packages)
+    assert made.name == "deep-learning-course-with-packages.zip"
+    with zipfile.ZipFile(made) as archive:
+        wheel = archive.getinfo("deep-learning-course/packages/toy-1.0-py3-none-any.whl")
+        assert archive.read(wheel) == b"PK" * 1_000
+    assert wheel.compress_type == zipfile.ZIP_STORED
+    assert "deep-learning-course/packages/PYTHON" in names(made)
+    assert "deep-learning-course/course/__init__.py" in names(made)
+
+
 def test_leak_stops_the_bundle(toy_course, tmp_path):
     path = toy_course / "lessons/90_adding/adding.ipynb"
     notebook = nbformat.read(path, as_version=4)
