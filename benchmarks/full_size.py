@@ -72,6 +72,14 @@ def reader(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(names["large_network"](), digits, rng.integers(0, 10, names["BATCH"]), loss)
 
 
+def physicist(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """06: columns of particle collisions, and whether each made a Higgs boson."""
+    columns = rng.normal(size=(names["BATCH"], 28)).astype("float32")
+    model = names["deep_network"](np.zeros(28), np.ones(28))
+    is_higgs = rng.integers(0, 2, (names["BATCH"], 1))
+    return Work(model, columns, is_higgs, keras.losses.BinaryCrossentropy())
+
+
 def composer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """10: drums at each sixteenth, and the same one step on."""
     names["DRUMS"] = range(9)
@@ -122,6 +130,7 @@ def critic(names: dict[str, Any], rng: np.random.Generator) -> Work:
 
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
+    "06_patient_records": physicist,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "12_translation": translator,

@@ -28,7 +28,13 @@ def remote(data):
 def test_sizes_types_and_columns(splits):
     for name, size in {"archive": 12_000, "trial": 6_000}.items():
         data = splits[name]
-        assert set(data) == {*module.COLUMNS, "patient", "simulated_risk", "diagnosis"}
+        assert set(data) == {
+            *module.COLUMNS,
+            *module.TEXTS,
+            "patient",
+            "simulated_risk",
+            "diagnosis",
+        }
         for column in module.COLUMNS:
             assert data[column].shape == (size,)
             assert data[column].dtype == np.float32
@@ -36,8 +42,26 @@ def test_sizes_types_and_columns(splits):
 
 
 def test_one_patient_in_eight_is_ill(splits):
-    assert splits["trial"]["diagnosis"].mean() == pytest.approx(0.125, abs=0.005)
-    assert splits["archive"]["diagnosis"].mean() == pytest.approx(0.107, abs=0.005)
+    assert splits["trial"]["diagnosis"].mean() == pytest.approx(0.13, abs=0.005)
+    assert splits["archive"]["diagnosis"].mean() == pytest.approx(0.106, abs=0.005)
+
+
+def test_the_archive_knows_every_code_but_the_newest(splits):
+    archive, trial = ({code.decode() for code in splits[name]["reason"]} for name in splits)
+    assert archive == set(module.REASONS)
+    assert trial - archive == {"R05.1", "R05.2", "R05.3"}
+
+
+def test_a_note_tells_what_no_column_tells(splits):
+    trial = splits["trial"]
+    notes = [note.decode() for note in trial["note"]]
+    assert np.mean([not note for note in notes]) == pytest.approx(0.2, abs=0.1)
+    coughs_blood = np.array(["coughs blood" in note for note in notes])
+    denies = np.array(["no blood" in note for note in notes])
+    ill = trial["diagnosis"]
+    # "does not cough blood" has another word.
+    assert ill[coughs_blood].mean() > 2 * ill[~coughs_blood].mean()
+    assert ill[denies].mean() < 1.2 * ill[~coughs_blood].mean()
 
 
 def test_archive_patients_repeat_and_trial_patients_do_not(splits):
