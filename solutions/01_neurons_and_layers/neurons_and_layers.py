@@ -1059,10 +1059,10 @@ for x in (1, -5):
     )
 
 # %% grade_id="collapse_many" points=2
-# The instructor collapses stacks of one to five layers with random weights, and looks at what is left of the stack.
+# The instructor collapses stacks of one to four layers with random weights, and looks at what is left of the stack.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(3)
-for widths in [(3, 2), (3, 5, 2), (4, 4, 4, 4), (2, 7, 1, 6, 3), (5, 5, 5, 5, 5, 5)]:
+for widths in [(3, 2), (4, 4, 4), (2, 7, 1, 6, 3)]:
     weights = []
     for before, after in zip(widths[:-1], widths[1:]):
         weights += [rng.normal(size=(before, after)), rng.normal(size=after)]
@@ -1500,8 +1500,12 @@ results.table(
 # `callbacks=[keras.callbacks.EarlyStopping(patience=…, restore_best_weights=True)]`. A *callback* is called after every
 # epoch; this one ends training when the validation loss has not improved for `patience` epochs; 5 to 20 are usual. As the loss take
 # `"sparse_categorical_crossentropy"`: the cross-entropy for more than two classes, with labels that are numbers. `epochs`,
-# `batch_size`, widths and the learning rate are up to you; on the digits training should take a few seconds, and the network
-# has to read at least 93 of 100 test digits. `verbose=0` keeps `fit` quiet.
+# `batch_size`, widths and the learning rate are up to you; on the digits training should take a few seconds, and the
+# network should then read more than 93 of 100 test digits. `verbose=0` keeps `fit` quiet.
+#
+# The tests ask for less, and make it harder: they train your network on 400 digits, and every second label is drawn at
+# random. A network that trains on and on learns such labels by heart; one that stops in time should still read at least 60
+# of 100 test digits.
 
 
 # %% grade_id="train_classifier" solution=true
@@ -1532,7 +1536,7 @@ def train_classifier(train, validation, classes):
 def judge(model, pair):
     """The mean cross-entropy of a model's probabilities, and the share of right answers."""
     x, y = pair
-    p = np.asarray(model.predict(x, verbose=0), "float64")
+    p = np.asarray(model(x), "float64")
     return -np.log(np.maximum(p[np.arange(len(y)), y], 1e-7)).mean(), np.mean(p.argmax(1) == y)
 
 
@@ -1544,24 +1548,32 @@ def is_of_keras(model):
 
 def bends(model, x):
     """Whether a model's logits, which differ from its log probabilities by a constant, are not linear."""
-    one, other = 0.2 * x[::2], 0.2 * x[1::2]
+    one, other = x[::2], x[1::2]
     ends, middle = (
-        np.log(np.asarray(model.predict(part, verbose=0), "float64") + 1e-30)
+        np.log(np.asarray(model(part), "float64") + 1e-30)
         for part in (np.stack([one, other]).reshape(-1, x.shape[1]), (one + other) / 2)
     )
     ends = ends.reshape(2, len(one), -1).mean(axis=0)
     off = (middle - middle[:, :1]) - (ends - ends[:, :1])
+    # In 20 trainings of a network with tanh it is .21 or more; of one without a bend less than .00001.
     return np.abs(off).max() > 0.01
+
+
+# %%
+def with_wrong_labels(share, seed):
+    """Pairs of 400 digits for training and 150 for validation; a share of the labels is drawn."""
+    rng = np.random.default_rng(seed)
+    x, y = x_all[:550], np.where(rng.random(550) < share, rng.integers(10, size=550), y_all[:550])
+    return (x[:400], y[:400]), (x[400:], y[400:])
 
 
 # %% grade_id="train_classifier_digits" points=2
 keras.utils.set_random_seed(1)
-model, history = train_classifier(train, validation, 10)
+few, few_held_out = with_wrong_labels(0.5, 0)
+model, history = train_classifier(few, few_held_out, 10)
 assert is_of_keras(model), "the model should be made of Keras's own layers, without one of yours"
-p = model.predict(x_test, verbose=0)
-assert p.shape == (500, 10), (
-    f"500 digits and 10 classes give (500, 10) probabilities, not {p.shape}"
-)
+p = np.asarray(model(x_test))
+assert p.shape == (500, 10), f"500 digits, 10 classes: (500, 10) probabilities, not {p.shape}"
 assert np.allclose(np.abs(p).sum(axis=1), 1, atol=1e-3), (
     f"the probabilities of a digit should be 0 or more and add up to 1; yours are {p[0]}"
 )
@@ -1572,26 +1584,26 @@ noted = history.history.get("val_loss", [])
 assert 0 < len(noted) <= 100, (
     f"val_loss for 1 to 100 epochs is expected in the history; it has {len(noted)} values of it"
 )
-loss, _ = judge(model, validation)
+loss, _ = judge(model, few_held_out)
 assert np.isclose(loss, min(noted), rtol=1e-3, atol=1e-4), (
     f"the smallest validation loss was {min(noted):.4f}, and the model that you return has {loss:.4f}: "
     "are the weights of the best epoch restored?"
 )
 right = judge(model, test)[1]
-# Over 20 seeds the reference gets .950 to .982: none of them fails.
-assert right >= 0.93, f"{100 * right:.1f} of 100 test digits are right, and 93 were asked for"
+# Over 20 seeds each, the reference and two others get .73 to .89: none of 60 fails.
+assert right >= 0.6, f"{100 * right:.1f} of 100 test digits are right, and 60 were asked for"
 
 # %% grade_id="train_classifier_noise" points=3
 # The instructor trains your network on other data, also on some without a pattern, and looks at when it stops.
 ### BEGIN HIDDEN TESTS
 rng = np.random.default_rng(6)
-x = rng.normal(size=(260, 30)).astype("float32")
-labels = rng.integers(4, size=260)
-pairs = (x[:200], labels[:200]), (x[200:], labels[200:])
+x = rng.normal(size=(160, 30)).astype("float32")
+labels = rng.integers(4, size=160)
+pairs = (x[:100], labels[:100]), (x[100:], labels[100:])
 given = [part.copy() for pair in pairs for part in pair]
 keras.utils.set_random_seed(1)
 model, history = train_classifier(*pairs, 4)
-assert model.predict(x, verbose=0).shape == (260, 4), "4 classes give 4 probabilities"
+assert model(x).shape == (160, 4), "4 classes give 4 probabilities"
 noted = history.history["val_loss"]
 more = len(noted) - 1 - int(np.argmin(noted))
 assert more <= 50, f"training went on for {more} epochs after the smallest validation loss"
@@ -1617,7 +1629,7 @@ def train_classifier(train, validation, classes):
         ]
     )
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
-    history = model.fit(x, y, batch_size=50, epochs=70, validation_data=validation, verbose=0)
+    history = model.fit(x, y, batch_size=50, epochs=40, validation_data=validation, verbose=0)
     return model, history
 
 
@@ -1673,7 +1685,7 @@ def train_classifier(train, validation, classes):
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
     stop = keras.callbacks.EarlyStopping(patience=6, restore_best_weights=True)
     history = model.fit(
-        x, y, batch_size=50, epochs=40, validation_data=train, callbacks=[stop], verbose=0
+        x, y, batch_size=50, epochs=20, validation_data=train, callbacks=[stop], verbose=0
     )
     return model, history
 

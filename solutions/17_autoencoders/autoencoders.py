@@ -410,21 +410,17 @@ assert slopes[5] > 1e-4 * slopes[0], (
 ### END HIDDEN TESTS
 
 # %% grade_id="autoencoder_learns" points=1
-# Hidden tests: does the model learn, with all of its weights?
+# Hidden tests: can the model learn, with all of its weights?
 ### BEGIN HIDDEN TESTS
 keras.utils.set_random_seed(2)
 model, batch = autoencoder((8, 8, 2), 8), patches(32, (8, 8, 2))
-model.compile(keras.optimizers.Adam(0.01), "mse", jit_compile=False)
-start = model.get_weights()
-for _ in range(60):
-    model.train_on_batch(batch, batch)
-still = sum(np.array_equal(old, new) for old, new in zip(start, model.get_weights(), strict=True))
-assert still == 0, f"{still} of {len(start)} weight arrays never moved: no gradient reaches them."
-reached = float(np.mean((batch - np.asarray(model(batch, training=False))) ** 2))
-# The reference and three others, 20 seeds each: at most .018; the mean picture has .07.
-assert reached < 0.035, (
-    f"After 60 steps on 32 pictures the error is {reached:.4f} and should be below .035."
-)
+fixed = len(model.weights) - len(model.trainable_weights)
+assert fixed == 0, f"{fixed} of {len(model.weights)} weight arrays are not trained."
+with tf.GradientTape() as tape:
+    error = ops.mean(ops.square(batch - model(batch, training=True)))
+slopes = tape.gradient(error, [weight.value for weight in model.trainable_weights])
+reached = [slope is not None and float(ops.max(ops.abs(slope))) > 0 for slope in slopes]
+assert all(reached), f"No gradient reaches {reached.count(False)} of {len(reached)} weight arrays."
 ### END HIDDEN TESTS
 
 # %% grade_id="autoencoder_bends" points=1
@@ -616,7 +612,6 @@ def small_model(seed, shape=(4, 4, 1), size=3):
     pictures = keras.Input(shape)
     x = layers.Dense(12, activation="tanh")(layers.Flatten()(pictures))
     x = layers.Dense(size, name="code")(x)
-    x = layers.Dense(12, activation="tanh")(x)
     x = layers.Dense(int(np.prod(shape)), activation="sigmoid")(x)
     return keras.Model(pictures, layers.Reshape(shape)(x))
 
@@ -652,6 +647,7 @@ assert len(log.get("val_loss", [])) == len(log["loss"]) == 6, (
     f"After 6 epochs the history should have 6 numbers for loss and for val_loss; it has {sorted(log)}."
 )
 reached = float(np.mean((checked - np.asarray(model(checked))) ** 2))
+# Over 20 seeds each, the reference and another answer come to .24 to .66 of it: none fails.
 assert reached < 0.8 * start, (
     f"After 6 epochs the error on pictures for validation went from {start:.4f} to {reached:.4f}: the given model should learn."
 )
@@ -663,34 +659,36 @@ assert np.isclose(min(log["val_loss"]), reached, rtol=1e-3), (
 # %% grade_id="fit_autoencoder_stops" points=2
 # Hidden tests: where learning makes the validation loss worse, when does it stop, how fast, with which weights?
 ### BEGIN HIDDEN TESTS
-for seed, rate, most in [(1, 0.02, 30), (4, 0.02, 3)]:
-    model, pictures = small_model(seed), patches(130, (4, 4, 1), seed)
-    other = patches(50, (4, 4, 1), seed + 7)
-    # The better a picture is redrawn, the farther it is from its negative.
-    log = fit_autoencoder(model, pictures, (other, 1 - other), most, rate).history
-    losses, rates = log["val_loss"], log.get("learning_rate", [0])
-    best = int(np.argmin(losses))
-    assert len(losses) == min(best + 4, most), (
-        f"The validation losses were {np.round(losses, 4).tolist()}: after three epochs without a new best it should stop."
-    )
-    left = float(np.mean((1 - other - np.asarray(model(other))) ** 2))
-    assert np.isclose(left, losses[best], rtol=1e-3), (
-        f"The best epoch had a loss of {losses[best]:.5f} on the validation pair, and the model has {left:.5f} now: it should "
-        "have the weights of its best epoch."
-    )
-    # The best epoch and the next one are trained at the full rate.
-    want = (rate * 0.3 ** np.array([0, 0, 1, 2]))[: most - best]
-    same = len(rates) == len(losses) and np.allclose(rates[best:], want, rtol=1e-3)
-    assert same, (
-        f"From the best epoch on the learning rates should be {want.tolist()}; they were {np.round(rates[best:], 6).tolist()}."
-    )
+model, pictures = small_model(1), patches(130, (4, 4, 1), 1)
+other = patches(50, (4, 4, 1), 8)
+# The better a picture is redrawn, the farther it is from its negative.
+log = fit_autoencoder(model, pictures, (other, 1 - other), 30, 0.02).history
+losses, rates = log["val_loss"], log.get("learning_rate", [0])
+best = int(np.argmin(losses))
+assert len(losses) == best + 4, (
+    f"The validation losses were {np.round(losses, 4).tolist()}: after three epochs without a new best it should stop."
+)
+left = float(np.mean((1 - other - np.asarray(model(other))) ** 2))
+assert np.isclose(left, losses[best], rtol=1e-3), (
+    f"The best epoch had a loss of {losses[best]:.5f} on the validation pair, and the model has {left:.5f} now: it should "
+    "have the weights of its best epoch."
+)
+# The best epoch and the next one are trained at the full rate.
+want = 0.02 * 0.3 ** np.array([0, 0, 1, 2])
+same = len(rates) == len(losses) and np.allclose(rates[best:], want, rtol=1e-3)
+assert same, (
+    f"From the best epoch on the learning rates should be {want.tolist()}; they were {np.round(rates[best:], 6).tolist()}."
+)
 ### END HIDDEN TESTS
 
 # %% grade_id="fit_autoencoder_small" points=1
 # Hidden tests: do small improvements count, and do weights reach the loss?
 ### BEGIN HIDDEN TESTS
 model, pictures = small_model(3), 0.5 + 0.02 * patches(120, (4, 4, 1), 3)
-history = fit_autoencoder(model, pictures, (pictures, pictures), 5, 2e-5)
+heavy = np.repeat([3.0, 1.0], 60)[:, None, None]
+squares = np.mean((pictures - np.asarray(model(pictures))) ** 2, axis=3)
+want = float(np.mean(heavy * squares))
+history = fit_autoencoder(model, pictures, (pictures, pictures), 5, 2e-5, heavy)
 losses = np.array(history.history["val_loss"])
 falls = bool(np.all(np.diff(losses) < 0))
 rates = history.history.get("learning_rate", [2e-5] * 5)
@@ -698,14 +696,10 @@ assert not falls or (len(losses) == 5 and np.allclose(rates, 2e-5)), (
     f"The validation loss fell in every epoch, at last by {losses[-2] - losses[-1]:.7f}; the rate should stay 0.00002 "
     f"for all 5 epochs, and was {rates[-1]:.8f} in the last of {len(losses)}."
 )
-heavy = np.repeat([3.0, 1.0], 50)[:, None, None]
-model, pictures = small_model(4), patches(100, (4, 4, 1), 4)
-squares = np.mean((pictures - np.asarray(model(pictures))) ** 2, axis=3)
-want = float(np.mean(heavy * squares))
-# A rate so small that nothing moves.
-got = fit_autoencoder(model, pictures, (pictures, pictures), 1, 1e-7, heavy).history["loss"][0]
-assert np.isclose(got, want, rtol=1e-3), (
-    f"With weights of 3 and 1 the loss is {want:.5f}, and the history has {got:.5f}: do the weights reach `fit`?"
+# At this rate an epoch hardly moves the model.
+got = history.history["loss"][0]
+assert np.isclose(got, want, rtol=0.05), (
+    f"With weights of 3 and 1 the loss is about {want:.5f}, and the history has {got:.5f}: do the weights reach `fit`?"
 )
 ### END HIDDEN TESTS
 
@@ -948,7 +942,7 @@ for wrong, what in zip(mixed, ["the mean picture as the model draws it", "the me
 # %% grade_id="walk_between" points=2
 # Hidden tests: is every stop drawn from a code on the line? Other models, shapes and numbers of steps.
 ### BEGIN HIDDEN TESTS
-for seed, shape, size, steps in [(7, (4, 4, 1), 3, 6), (8, (3, 5, 2), 4, 2), (9, (2, 2, 3), 1, 9)]:
+for seed, shape, size, steps in [(7, (3, 5, 2), 4, 6), (8, (2, 2, 3), 1, 2)]:
     model, (first, last) = small_model(seed, shape, size), patches(2, shape, seed)
     model.set_weights([4 * part for part in model.get_weights()])
     code = model.get_layer("code").output
