@@ -77,8 +77,9 @@ def steps(quick: bool, python: str = sys.executable) -> list[Step]:
 
 
 def environment() -> dict[str, str]:
-    """This process's environment without what another pytest has left in it."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    """This process's environment without what another pytest, or make, has left in it."""
+    left = ("PYTEST_", "MAKEFLAGS", "MAKELEVEL", "MFLAGS")
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(left)}
     return kept | {"TF_CPP_MIN_LOG_LEVEL": "3", "COLUMNS": os.environ.get("COLUMNS", "100")}
 
 

@@ -26,25 +26,25 @@ def split_by_patient(patients: np.ndarray, share: float, seed: int) -> np.ndarra
 
 def preparation(numbers: np.ndarray, codes: np.ndarray) -> keras.Model:
     """A model from ``{"numbers": (batch, c), "reason": (batch,)}`` to columns for a network."""
-    table = np.asarray(numbers, "float64")
-    has_gap = np.isnan(table)
-    middle = np.nanmedian(table, axis=0)
-    table = np.where(has_gap, middle, table)
-    varies = np.ptp(table, axis=0) > 0
-    center = np.where(varies, table.mean(axis=0), middle)
-    variance = np.where(varies, table.var(axis=0), 1.0)
+    rows = np.asarray(numbers, "float64")
+    has_gap = np.isnan(rows)
+    middle = np.nanmedian(rows, axis=0)
+    rows = np.where(has_gap, middle, rows)
+    varies = np.ptp(rows, axis=0) > 0
+    center = np.where(varies, rows.mean(axis=0), middle)
+    variance = np.where(varies, rows.var(axis=0), 1.0)
 
-    x = keras.Input((table.shape[1],), name="numbers")
-    code = keras.Input((), dtype="string", name="reason")
-    is_known = ops.equal(x, x)
-    filled = ops.where(is_known, x, ops.convert_to_tensor(middle, "float32"))
+    figures = keras.Input((rows.shape[1],), name="numbers")
+    why = keras.Input((), dtype="string", name="reason")
+    is_known = ops.equal(figures, figures)
+    filled = ops.where(is_known, figures, ops.convert_to_tensor(middle, "float32"))
     parts = [keras.layers.Normalization(mean=center, variance=variance)(filled)]
     for place in np.flatnonzero(has_gap.any(axis=0)).tolist():
         parts.append(1.0 - ops.cast(is_known[:, place : place + 1], "float32"))
     vocabulary = sorted(set(np.asarray(codes).tolist()))
-    parts.append(keras.layers.StringLookup(vocabulary=vocabulary, output_mode="one_hot")(code))
+    parts.append(keras.layers.StringLookup(vocabulary=vocabulary, output_mode="one_hot")(why))
     return keras.Model(
-        inputs={"numbers": x, "reason": code}, outputs=keras.layers.Concatenate()(parts)
+        inputs={"numbers": figures, "reason": why}, outputs=keras.layers.Concatenate()(parts)
     )
 
 
@@ -53,9 +53,9 @@ def train_network(
 ) -> tuple[keras.Model, keras.callbacks.History]:
     """A trained network from columns (batch, c) to risks (batch, 1), and its history."""
     network = keras.Sequential([keras.layers.Input(np.shape(train[0])[1:])])
-    for units in (width, width // 2):
+    for size in (width, width // 2):
         network.add(
-            keras.layers.Dense(units, "relu", kernel_regularizer=keras.regularizers.L2(penalty))
+            keras.layers.Dense(size, "relu", kernel_regularizer=keras.regularizers.L2(penalty))
         )
     network.add(keras.layers.Dense(1, "sigmoid"))
     network.compile(
@@ -82,8 +82,8 @@ def decision_model(
 ) -> keras.Model:
     """A model from the preparation's inputs to decisions (batch, 1), 1 for a scan."""
     (home_well, scan_well), (home_ill, scan_ill) = np.asarray(costs, float).tolist()
-    risk = network(preparation.output)
-    gained = (home_ill - scan_ill) * risk - (scan_well - home_well) * (1.0 - risk)
+    chance = network(preparation.output)
+    gained = (home_ill - scan_ill) * chance - (scan_well - home_well) * (1.0 - chance)
     return keras.Model(preparation.input, ops.where(gained > 0, 1.0, 0.0))
 
 

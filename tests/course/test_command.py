@@ -63,7 +63,7 @@ def test_a_terminal_that_lacks_the_signs_gets_plain_ones(place):
 def test_every_command_can_print_there(place):
     done = run("-c", PRINT_ALL_HELP, **place)
     assert done.returncode == 0, done.stderr.decode()
-    assert set(done.stdout.decode().splitlines()[-1].split()) >= {"check", "download", "lab"}
+    assert set(done.stdout.splitlines()[-1].split()) >= {b"check", b"download", b"lab"}
 
 
 @pytest.mark.parametrize("place", PLACES.values(), ids=PLACES)
