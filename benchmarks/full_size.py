@@ -72,6 +72,14 @@ def reader(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(names["large_network"](), digits, rng.integers(0, 10, names["BATCH"]), loss)
 
 
+def radiologist(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """07: small chest films, and whether they show pneumonia."""
+    films = rng.random((names["BATCH"], 28, 28, 1)).astype("float32")
+    labels = rng.integers(0, 2, (names["BATCH"], 1)).astype("float32")
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return Work(names["residual_network"]((28, 28, 1)), films, labels, loss)
+
+
 def composer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """10: drums at each sixteenth, and the same one step on."""
     names["DRUMS"] = range(9)
@@ -122,6 +130,7 @@ def critic(names: dict[str, Any], rng: np.random.Generator) -> Work:
 
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
+    "07_chest_xrays": radiologist,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "12_translation": translator,
