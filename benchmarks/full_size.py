@@ -80,6 +80,14 @@ def physicist(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(model, columns, is_higgs, keras.losses.BinaryCrossentropy())
 
 
+def radiologist(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """07: small chest films, and whether they show pneumonia."""
+    films = rng.random((names["BATCH"], 28, 28, 1)).astype("float32")
+    labels = rng.integers(0, 2, (names["BATCH"], 1)).astype("float32")
+    loss = keras.losses.BinaryCrossentropy(from_logits=True)
+    return Work(names["residual_network"]((28, 28, 1)), films, labels, loss)
+
+
 def composer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """10: drums at each sixteenth, and the same one step on."""
     names["DRUMS"] = range(9)
@@ -131,6 +139,7 @@ def critic(names: dict[str, Any], rng: np.random.Generator) -> Work:
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
     "06_patient_records": physicist,
+    "07_chest_xrays": radiologist,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "12_translation": translator,

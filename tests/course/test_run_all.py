@@ -15,6 +15,7 @@ LESSONS = Path(__file__).parent.parent.parent / "lessons"
 WITHOUT_ANSWERS = [
     "01_neurons_and_layers",
     "06_patient_records",
+    "07_chest_xrays",
     "10_recurrent_networks",
     "11_language_models",
     "12_translation",
