@@ -7,6 +7,9 @@ import tensorflow_datasets as tfds
 from course import datasets
 from course.datasets.builders.card_transactions import card_transactions_dataset_builder as module
 
+# Generating the transactions takes more than five seconds.
+pytestmark = pytest.mark.slow
+
 SPLITS = ("train", "validation", "test", "more_train_frauds", "more_test_frauds")
 
 
