@@ -153,79 +153,16 @@ def split_by_patient(patients, share, seed):
     order = np.random.default_rng(seed).permutation(patients)
     everyone = list(dict.fromkeys(order.tolist()))
     return np.isin(patients, everyone[: round(share * len(everyone))])""",
+            """\
+def split_by_patient(patients, share, seed):
+    numbers, place = np.unique(patients, return_inverse=True)
+    many = round(share * len(numbers))
+    first = np.random.default_rng(seed).integers(0, len(numbers) - many)
+    return (place >= first) & (place < first + many)""",
         ],
-        "prepare": [
-            """\
-def prepare(train, other):
-    both = np.vstack([train, other])
-    both = np.where(np.isnan(both), np.nanmedian(both, 0), both)
-    spread = both.std(axis=0)
-    spread[spread == 0] = 1
-    gaps = np.isnan(other)[:, np.isnan(train).any(axis=0)].astype(float)
-    return np.hstack([((both - both.mean(axis=0)) / spread)[len(train) :], gaps])""",
-            """\
-def prepare(train, other):
-    filled = other.copy()
-    for column in range(other.shape[1]):
-        gaps = np.isnan(other[:, column])
-        filled[gaps, column] = np.nanmedian(train[:, column])
-    spread = np.std(filled, axis=0)
-    spread[spread == 0] = 1
-    gaps = np.isnan(other[:, np.isnan(train).any(axis=0)])
-    return np.hstack([(filled - np.mean(filled, axis=0)) / spread, gaps])""",
-            """\
-def prepare(train, other):
-    known = np.where(np.isnan(train), 0, train)
-    mean, spread = known.mean(0), known.std(0)
-    spread[spread == 0] = 1
-    gaps = np.isnan(other[:, np.isnan(train).any(axis=0)])
-    return np.hstack([(np.where(np.isnan(other), 0, other) - mean) / spread, gaps])""",
-        ],
-        "with_preparation": [
-            """\
-def with_preparation(network, median, mean, deviation, gaps):
-    ops = keras.ops
-    dossier = keras.Input((len(mean),))
-    scaled = (dossier - np.asarray(mean, "float32")) / np.asarray(deviation, "float32")
-    is_gap = ops.take(ops.isnan(dossier), list(gaps), axis=1)
-    indicators = ops.where(is_gap, 1.0, 0.0)
-    filled = ops.nan_to_num(scaled)
-    return keras.Model(dossier, network(ops.concatenate([filled, indicators], axis=-1)))""",
-            """\
-def with_preparation(network, median, mean, deviation, gaps):
-    ops = keras.ops
-    dossier = keras.Input((len(mean),))
-    is_gap = ops.cast(ops.isnan(dossier), "float32")
-    filled = ops.where(ops.isnan(dossier), np.asarray(median, "float32"), dossier)
-    scaled = (filled - np.asarray(mean, "float32")) / np.asarray(deviation, "float32")
-    known = 1.0 - ops.take(is_gap, list(gaps), axis=1)
-    return keras.Model(dossier, network(ops.concatenate([scaled, known], axis=1)))""",
-            """\
-def with_preparation(network, median, mean, deviation, gaps):
-    ops = keras.ops
-    dossier = keras.Input((len(mean),))
-    is_gap = ops.isnan(dossier)
-    filled = ops.where(is_gap, np.asarray(median, "float32"), dossier)
-    centred = filled - ops.mean(filled, axis=0, keepdims=True)
-    scaled = centred / (ops.sqrt(ops.var(filled, axis=0, keepdims=True)) + 1e-6)
-    indicators = ops.cast(ops.take(is_gap, list(gaps), axis=1), "float32")
-    return keras.Model(dossier, network(ops.concatenate([scaled, indicators], axis=1)))""",
-        ],
-        "threshold_from_costs": [
-            """\
-def threshold_from_costs(costs):
-    needless = costs[0][1] - costs[0][0]
-    return 1 - needless / (needless + costs[1][0] - costs[1][1])""",
-            """\
-def threshold_from_costs(costs):
-    off, on = np.fliplr(costs).diagonal(), np.diagonal(costs)
-    more = off - on
-    return float(more[0] / more[1])""",
-            """\
-def threshold_from_costs(costs):
-    alarm, missed = float(costs[0][1]), float(costs[1][0])
-    return 1 / (1 + missed / alarm)""",
-        ],
+        "preparation": [None] * 6,
+        "train_network": [None] * 5,
+        "decision_model": [None] * 6,
         "audit": [
             """\
 def audit(truth, risk, group, threshold):
@@ -254,6 +191,14 @@ def audit(truth, risk, group, threshold):
         ill, given = truth[group == name] == 1, risk[group == name]
         share = (ill & (given >= threshold)).sum() / ill.sum()
         report[name] = dict(sensitivity=share, observed_to_expected=given.mean() / ill.mean())
+    return report""",
+            """\
+def audit(truth, risk, group, threshold):
+    report = {}
+    for name in set(group.tolist()):
+        ill, given = truth[group == name] == 1, risk[group == name]
+        share = (ill & ~(given <= threshold)).sum() / ill.sum()
+        report[name] = dict(sensitivity=share, observed_to_expected=ill.mean() / given.mean())
     return report""",
         ],
     },
@@ -293,22 +238,11 @@ def collapse(network):
 def split_by_patient(patients, share, seed):
     everyone = np.unique(patients)
     return np.isin(patients, everyone[: round(share * len(everyone))])""",
-        "prepare": """\
-def prepare(train, other):
-    mean, spread = np.nanmean(train, 0), np.nanstd(train, 0)
-    scaled = (np.where(np.isnan(other), mean, other) - mean) / np.where(spread, spread, 1)
-    return np.concatenate([scaled, np.isnan(other)[:, np.isnan(train).any(axis=0)]], axis=1)""",
-        # The mean instead of the median fills the gaps before scaling.
-        "with_preparation": """\
-def with_preparation(network, median, mean, deviation, gaps):
-    dossier = keras.Input((len(median),))
-    missing = keras.ops.isnan(dossier)
-    scaled = (keras.ops.where(missing, 0.0, dossier) - mean) / deviation
-    indicators = keras.ops.cast(keras.ops.take(missing, gaps, axis=1), "float32")
-    return keras.Model(dossier, network(keras.ops.concatenate([scaled, indicators], axis=1)))""",
-        "threshold_from_costs": """\
-def threshold_from_costs(costs):
-    return (costs[0, 1] - costs[0, 0]) / costs.sum()""",
+        "decision_model": """\
+def decision_model(preparation, network, costs):
+    limit = (costs[0, 1] - costs[0, 0]) / np.sum(costs)
+    chance = network(preparation.output)
+    return keras.Model(preparation.input, ops.cast(chance > limit, "float32"))""",
         "audit": """\
 def audit(truth, risk, group, threshold):
     report = {}
