@@ -31,6 +31,7 @@ def proofs_after(toy_lesson):
     return run
 
 
+@pytest.mark.slow
 def test_every_variant_is_proven(proofs_after):
     proofs = proofs_after()
     assert list(proofs) == [

@@ -36,6 +36,7 @@ def printed(report: Report) -> str:
     return console.file.getvalue()
 
 
+@pytest.mark.slow
 def test_the_process_logs_as_before(toy):
     before = get_logger().level
     check(toy.path, whole=False)
@@ -281,6 +282,7 @@ def test_an_answer_that_uses_another_runs_with_it(toy):
     assert states(check(toy.save(), only=["triple"])) == {"triple": RIGHT}
 
 
+@pytest.mark.slow
 def test_only_what_has_changed_runs_again(toy, tmp_path):
     def again(**options):
         report = check(toy.save(), whole=False, memory=tmp_path / "memory", **options)

@@ -6,6 +6,9 @@ import pytest
 from course import datasets
 from course.datasets.builders.drawn_faces import drawn_faces_dataset_builder as module
 
+# Drawing the faces takes more than five seconds.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def loaded(generated_data):

@@ -6,6 +6,9 @@ import pytest
 from course import datasets
 from course.datasets.builders.drawn_portraits import drawn_portraits_dataset_builder as module
 
+# Drawing the portraits takes more than five seconds.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def splits(generated_data):
