@@ -5,15 +5,12 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-import jinja2
-
+from autograder.classroom.pages import render
 from autograder.grading.harmless import plain
 from autograder.grading.questions import OralCheck, Question
 from autograder.grading.small_changes import Change, Kind
 
-TEMPLATES = Path(__file__).parent
 WIDTH = 88
 
 # Paper has its limits; an answer that is longer is shown up to here.
@@ -175,5 +172,4 @@ def as_page(sheet: Sheet) -> str:
     Args:
         sheet: the sheet.
     """
-    environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
-    return environment.get_template("oral_sheet.html.j2").render(sheet=sheet)
+    return render("oral_sheet.html.j2", sheet=sheet)

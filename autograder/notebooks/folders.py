@@ -35,3 +35,13 @@ def lesson_folders(root: Path) -> Iterator[Path]:
     for folder in sorted((root / "solutions").iterdir()):
         if folder.is_dir() and source_path(folder).is_file() and FOLDER.fullmatch(folder.name):
             yield folder
+
+
+def number_of(name: str) -> str:
+    """The number of a lesson, 07 of ``07_chest_xrays``."""
+    return name.partition("_")[0]
+
+
+def title_of(name: str) -> str:
+    """A lesson's name in words, "07 chest xrays" of ``07_chest_xrays``."""
+    return name.replace("_", " ")

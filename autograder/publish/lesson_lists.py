@@ -16,6 +16,7 @@ from pathlib import Path
 from autograder.errors import CourseError
 from autograder.gates.finding import Finding
 from autograder.gates.section_map import MAP, Coverage, load
+from autograder.notebooks.folders import number_of, title_of
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish import glossary
 from autograder.publish.thumbnails import thumbnail
@@ -114,7 +115,7 @@ def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
         ("lesson", "minutes", "mirrors, by article and section"),
         (
             (
-                f"[{_number(lesson.name)} {_cell(lesson.header.title)}]"
+                f"[{number_of(lesson.name)} {_cell(lesson.header.title)}]"
                 f"({_link(lesson, lesson.root)})",
                 str(lesson.header.minutes),
                 _sections(coverage, lesson.name),
@@ -133,7 +134,7 @@ def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
             "",
             *_table(
                 ("lesson to come", "sections open until then"),
-                ((_title(name), _sections(coverage, name)) for name in coverage.to_come()),
+                ((title_of(name), _sections(coverage, name)) for name in coverage.to_come()),
             ),
         ]
     return "\n".join(lines) + "\n"
@@ -160,7 +161,7 @@ def landing_page(lessons: list[Lesson], coverage: Coverage, pictures: dict[str, 
             "",
             "## Still to come",
             "",
-            ", ".join(_title(name) for name in coverage.to_come()) + ".",
+            ", ".join(title_of(name) for name in coverage.to_come()) + ".",
         ]
     return "\n".join(lines) + "\n"
 
@@ -205,7 +206,7 @@ def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:
             f"A reader of *{title}* alone finds all of it in these {len(steps)} lessons, about "
             f"{hours:.0f} hours with the exercises, and needs no other: "
             + ", ".join(
-                f"[{_number(lesson.name)} {lesson.header.title}]"
+                f"[{number_of(lesson.name)} {lesson.header.title}]"
                 f"({_link(lesson, lesson.root / 'lessons')})"
                 for lesson in steps
             )
@@ -220,11 +221,11 @@ def _landing_entry(
 ) -> list[str]:
     header = lesson.header
     needs = ", ".join(
-        f"{_number(name)} {titles[name]}" if name in titles else f"{_title(name)} (to come)"
+        f"{number_of(name)} {titles[name]}" if name in titles else f"{title_of(name)} (to come)"
         for name in header.needs
     )
     return [
-        f"### [{_number(lesson.name)} {header.title}]({_link(lesson, lesson.root / 'lessons')})",
+        f"### [{number_of(lesson.name)} {header.title}]({_link(lesson, lesson.root / 'lessons')})",
         "",
         *(
             [f"![{_cell(picture)}]({PICTURES.name}/{lesson.name}.png)", ""]
@@ -269,15 +270,6 @@ def _sections(coverage: Coverage, lesson: str) -> str:
         )
         for number, sections in articles.items()
     )
-
-
-def _number(name: str) -> str:
-    return name.partition("_")[0]
-
-
-def _title(name: str) -> str:
-    number, _, words = name.partition("_")
-    return f"{number} {words.replace('_', ' ')}"
 
 
 def _link(lesson: Lesson, base: Path) -> str:

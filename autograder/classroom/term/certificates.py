@@ -28,6 +28,7 @@ from autograder.classroom.pages import render
 from autograder.classroom.person import Person
 from autograder.classroom.term.rules import Certificate, Rules
 from autograder.classroom.term.standing import State, Term, has_passed
+from autograder.classroom.whole_file import write_whole
 from autograder.errors import CourseError
 from course.certificate import printable
 
@@ -167,16 +168,9 @@ def issue(
         elif path.exists() and not force:
             outcome.kept.append(student)
         else:
-            folder.mkdir(parents=True, exist_ok=True)
-            _write(path, _signed(term, key, student, now or datetime.now(UTC)))
+            write_whole(path, _signed(term, key, student, now or datetime.now(UTC)))
             outcome.made.append(student)
     return outcome
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_suffix(".part")
-    temporary.write_bytes(data)
-    temporary.replace(path)
 
 
 def _signed(term: Term, key: SigningKey, student: str, now: datetime) -> bytes:

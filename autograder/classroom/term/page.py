@@ -64,8 +64,7 @@ def _number(points: float) -> str:
 
 
 def _lesson_row(lesson: TermLesson) -> dict[str, str]:
-    entries = lesson.entries.values()
-    handed_in = [entry for entry in entries if entry.is_handed_in]
+    handed_in = lesson.handed_in
     late = sum(entry.hours_late > 0 for entry in handed_in)
     full = sum(entry.share >= 1 for entry in handed_in)
     found = [entry.mistakes for entry in handed_in]
@@ -88,7 +87,7 @@ def _day(at: datetime) -> str:
 
 
 def _median(lesson: TermLesson) -> str:
-    shares = [entry.share for entry in lesson.entries.values() if entry.is_handed_in]
+    shares = _shares(lesson)
     return f"{100 * np.median(shares):.0f}" if shares else "–"
 
 
@@ -154,11 +153,11 @@ def _short(text: str) -> str:
 
 
 def _shares(lesson: TermLesson) -> list[float]:
-    return [entry.share for entry in lesson.entries.values() if entry.is_handed_in]
+    return [entry.share for entry in lesson.handed_in]
 
 
 def _share_with_mistake(lesson: TermLesson) -> float:
-    found = [entry.mistakes > 0 for entry in lesson.entries.values() if entry.is_handed_in]
+    found = [entry.mistakes > 0 for entry in lesson.handed_in]
     return sum(found) / len(found) if found else 0.0
 
 
@@ -169,7 +168,7 @@ def _mistakes(term: Term) -> Iterator[tuple[str, list[dict[str, str]], int]]:
         counts = Counter(
             pair for result in lesson.results for pair in sorted(result.misconceptions.items())
         )
-        handed_in = len(_shares(lesson))
+        handed_in = len(lesson.handed_in)
         rows = [
             {
                 "exercise": exercise,

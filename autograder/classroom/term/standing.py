@@ -79,6 +79,11 @@ class TermLesson:
         return bool(self.entries)
 
     @property
+    def handed_in(self) -> list[Entry]:
+        """What its students have handed in."""
+        return [entry for entry in self.entries.values() if entry.is_handed_in]
+
+    @property
     def number(self) -> str:
         """What it is called where there is little room: the number before its name."""
         number, _, _ = self.name.partition("_")

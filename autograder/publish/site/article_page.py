@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 
 from autograder.gates.section_map import Coverage, Headings
+from autograder.notebooks.folders import number_of, title_of
 from autograder.notebooks.source import Lesson
 from autograder.publish.site.links import anchor
 
@@ -54,17 +55,12 @@ def _answers(headings: Headings, lessons: Mapping[str, Lesson]) -> str:
     return "; ".join(
         _link(lessons[name], heading)
         if heading and name in lessons
-        else f"{_title(name)} (to come)"
+        else f"{title_of(name)} (to come)"
         for name, heading in headings.items()
     )
 
 
 def _link(lesson: Lesson, heading: str) -> str:
     target = lesson.student_notebook.relative_to(lesson.root).as_posix()
-    number = lesson.name.partition("_")[0]
+    number = number_of(lesson.name)
     return f"[{number} {lesson.header.title}: {heading}](../{target}#{anchor(heading)})"
-
-
-def _title(name: str) -> str:
-    number, _, words = name.partition("_")
-    return f"{number} {words.replace('_', ' ')}"

@@ -16,7 +16,7 @@ from autograder.gates.leaks import html_text
 from autograder.notebooks.cells import read_notebook
 from autograder.notebooks.source import Lesson
 from autograder.publish.site.settings import Repository
-from course.cells import FULL_SIZE, is_answer, tags
+from course.cells import FULL_SIZE, is_answer, points_of, tags
 
 # What `course.plots.show` adds for JupyterLab, whose images have no alternative text. Here they do.
 _READ_ALOUD = re.compile(r'<p style="[^"]*">Figure: ')
@@ -109,7 +109,7 @@ def _prose(text: str) -> NotebookNode:
 
 
 def _instead_of(tests: list[NotebookNode]) -> NotebookNode:
-    points = sum(float(cell.metadata["nbgrader"].get("points", 0)) for cell in tests)
+    points = sum(map(points_of, tests))
     plural = "test cell" if len(tests) == 1 else "test cells"
     return _prose(
         f'<p class="course-tests">The notebook has {len(tests)} {plural} for this, '

@@ -15,6 +15,8 @@ import nbformat
 
 from autograder.errors import CourseError
 from autograder.gates.section_map import Coverage, load
+from autograder.notebooks.folders import number_of
+from autograder.notebooks.markdown import passages
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish.bundle import student_readme
 from autograder.publish.lesson_lists import PICTURES
@@ -44,8 +46,6 @@ STUDENT_README = "autograder/publish/student/README.md"
 
 # A paragraph that is only a link to a heading of a file that is not on the site.
 _PLACEHOLDER = re.compile(r"^\[[^\]]+\]\(([^()\s#]+)#([\w-]+)\)$", re.MULTILINE)
-_HEADING = re.compile(r"^(#+) (.+)$", re.MULTILINE)
-_FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -131,15 +131,13 @@ def _with_sections(root: Path, path: str, links: Links) -> str:
 
 def _section(text: str, fragment: str, name: str) -> str:
     """A section of a text, from its heading to the next one that is not below it."""
-    # Lines of code that begin with a number sign are no headings.
-    hidden = _FENCED.sub(lambda block: re.sub(r"[^\n]", " ", block[0]), text)
-    headings = list(_HEADING.finditer(hidden))
+    headings = [passage for passage in passages(text) if passage.level]
     for index, heading in enumerate(headings):
-        if anchor(heading[2]) == fragment:
-            level = len(heading[1])
-            after = (other for other in headings[index + 1 :] if len(other[1]) <= level)
-            end = next((other.start() for other in after), len(text))
-            return text[heading.start() : end].rstrip()
+        if anchor(heading.source) == fragment:
+            after = (other for other in headings[index + 1 :] if other.level <= heading.level)
+            lines = text.split("\n")
+            end = next((other.line - 1 for other in after), len(lines))
+            return "\n".join(lines[heading.line - 1 : end]).rstrip()
     raise CourseError(
         f"{name} has no heading #{fragment}, and a guide of the site takes its section."
     )
@@ -190,4 +188,4 @@ def _toctree(caption: str, entries: Sequence[tuple[str, str]]) -> list[str]:
 
 
 def _title(lesson: Lesson) -> str:
-    return f"{lesson.name.partition('_')[0]} {lesson.header.title}"
+    return f"{number_of(lesson.name)} {lesson.header.title}"
