@@ -477,8 +477,8 @@ results.table(
 )
 
 # %% [markdown]
-# The dense layer has to learn every place by itself; the convolution has learned them all at once. (The ranges here are
-# over draws of the random weights.)
+# The dense layer has to learn every place by itself; what a kernel learns at one place, it knows at all of them. (The
+# ranges here are over draws of the random weights.)
 
 # %% [markdown]
 # ## A network that says how sure it is
@@ -817,8 +817,9 @@ build_network((64, 64, 1), [8, 16, 16, 32]).summary()
 # Training is one page of Keras. The optimizer is Adam. After each epoch `fit` computes the loss on the validation
 # films, and two callbacks look at it: `ReduceLROnPlateau` multiplies the learning rate by .3 when that loss has not
 # improved, and `EarlyStopping` ends the training after three such epochs in a row and restores the weights of the best
-# one; ten epochs are our patience. (Another usual way lets the rate fall along a cosine, whatever the loss does:
-# `CosineDecay`.) The loss is **binary cross-entropy**, from logits, and the metric is AUROC.
+# one. We give it ten epochs at most, to keep you from waiting; where more would help, the curve says so. (Another usual
+# way lets the rate fall along a cosine, whatever the loss does: `CosineDecay`.) The loss is **binary cross-entropy**,
+# from logits, and the metric is AUROC.
 
 
 # %% tags=["demo"]
@@ -1640,8 +1641,9 @@ biased_history = fit_network(biased, referred, referred_checks)
 
 # %% [markdown]
 # It is tested as is usual: on films that it has not seen, from the same two hospitals, with the same habits. *Will it
-# be worse than the honest network?* But we have something that a usual test has not: the same films with the other
-# hospital's letter. The patients, their lungs and their spots are untouched. *What do you expect there?*
+# be worse than the first network, the honest one, which had as many sick as healthy from each hospital?* But we have
+# something that a usual test has not: the same films with the other hospital's letter. The patients, their lungs and
+# their spots are untouched. *What do you expect there?*
 
 # %% tags=["demo", "nbval-check-output"]
 swapped_logits = score(network, swapped["image"])
