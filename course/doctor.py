@@ -15,14 +15,15 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from course.installed import tensorflow_versions
+
 if TYPE_CHECKING:
     from rich.console import Console
 
 OK, WARNING, ERROR = "ok", "warning", "error"
 
-# What the course is built on; the other packages follow from these.
+# What the course is built on, beside TensorFlow; the other packages follow from these.
 PACKAGES = (
-    "tensorflow",
     "keras",
     "numpy",
     "tensorflow-datasets",
@@ -33,6 +34,7 @@ PACKAGES = (
     "nbgrader",
     "nbval",
 )
+USE_GPU = "pip uninstall -y tensorflow-cpu && pip install 'tensorflow[and-cuda]'"
 LAB_EXTENSION = "@jupyter/nbgrader"
 SERVER_EXTENSIONS = tuple(
     f"nbgrader.server_extensions.{name}"
@@ -101,7 +103,11 @@ def _python(name: str) -> Row:
 
 
 def _packages(name: str) -> Row:
-    versions, missing = {}, []
+    versions = tensorflow_versions()
+    if len(versions) > 1:
+        advice = f"Run pip uninstall -y {' '.join(versions)}, and install the one you want again."
+        return Row(name, ERROR, f"{' and '.join(versions)} overwrite each other's files", advice)
+    missing = [] if versions else ["tensorflow"]
     for package in PACKAGES:
         try:
             versions[package] = metadata.version(package)
@@ -164,7 +170,7 @@ def _device(name: str) -> Row:
     if device.kind == "GPU":
         return Row(name, OK, f"{device.name} (compute capability {_dotted(device.capability)})")
     if shutil.which("nvidia-smi"):
-        advice = "To use it: pip install 'tensorflow[and-cuda]', then run this again."
+        advice = f"To use it: {USE_GPU}, then run this again."
         return Row(name, WARNING, "CPU; there is a GPU that TensorFlow does not see", advice)
     return Row(name, OK, "CPU; every lesson is made for it")
 

@@ -13,6 +13,7 @@ from packaging.requirements import Requirement
 
 from autograder.grading.decision import Tests
 from autograder.grading.status import CELL_TIMEOUT
+from course.installed import TENSORFLOW
 
 DISTRIBUTION = "deep-learning-course"
 EXTRAS = ("", "instructor", "cluster")
@@ -25,7 +26,7 @@ def environment_key() -> str:
     A result that was made under another key is made again.
     """
     digest = hashlib.sha256(sys.version.encode())
-    for name in sorted(_packages()):
+    for name in sorted(_packages() | set(TENSORFLOW)):
         digest.update(f"{name} {_version(name)}\n".encode())
     for package in ("autograder", "course"):
         folder = Path(__file__).parents[2] / package

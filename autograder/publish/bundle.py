@@ -21,7 +21,6 @@ NAME = "deep-learning-course"
 FILES = ("LICENSE", "LICENSE-lessons")
 LOCK = "requirements.lock"
 STUDENT = Path(__file__).parent / "student"
-STUDENT_EXTRAS = ("gpu",)
 
 # The part of the Makefile that makes .venv has its one home in the repository's Makefile.
 SETUP_BEGIN, SETUP_END = "# --- setting up", "# --- end of setting up"
@@ -93,8 +92,7 @@ def student_pyproject(root: Path) -> str:
     document = tomlkit.parse(_needed(root, "pyproject.toml").read_text(encoding="utf-8"))
     project = document["project"]
     del project["scripts"]["autograder"]
-    extras = project["optional-dependencies"].unwrap()
-    project["optional-dependencies"] = {name: extras[name] for name in STUDENT_EXTRAS}
+    del project["optional-dependencies"]
     tools = document["tool"]
     tools["setuptools"]["packages"]["find"]["include"] = ["course*"]
     tools["setuptools"]["package-data"].pop("autograder")

@@ -15,9 +15,10 @@ from typing import Any
 from course.check.answers import ERROR, Outcome
 from course.check.lesson import Exercise, Lesson
 from course.check.whole import STOPPED, Problem, WholeRun
+from course.installed import tensorflow_versions
 
-# Another version of one of these may judge the same answer otherwise.
-_PACKAGES = ("deep-learning-course", "keras", "nbgrader", "nbval", "numpy", "pandas", "tensorflow")
+# Another version of one of these, or of TensorFlow, may judge the same answer otherwise.
+_PACKAGES = ("deep-learning-course", "keras", "nbgrader", "nbval", "numpy", "pandas")
 
 
 class Memory:
@@ -93,7 +94,7 @@ class Memory:
 
 
 def _versions() -> list[str]:
-    found = [platform.python_version()]
+    found = [platform.python_version(), *map(" ".join, tensorflow_versions().items())]
     for name in _PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found.append(f"{name} {metadata.version(name)}")

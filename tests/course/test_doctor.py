@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import subprocess
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -15,6 +16,8 @@ from course import doctor
 from course.cli import app
 from course.doctor import ERROR, OK, WARNING, Row
 from course.precision import Device
+
+ROOT = Path(__file__).parents[2]
 
 
 def run(monkeypatch, **results):
@@ -72,6 +75,28 @@ def test_a_missing_package_is_an_error(monkeypatch):
     assert "no-such-package" in row.remedy
 
 
+@pytest.mark.parametrize(
+    ("installed", "said"),
+    [
+        ({}, "Missing: tensorflow"),
+        (
+            {"tensorflow-cpu": "2.21.0", "tensorflow": "2.21.0"},
+            "pip uninstall -y tensorflow-cpu tensorflow",
+        ),
+    ],
+    ids=["none", "both"],
+)
+def test_tensorflow_is_installed_once(monkeypatch, installed, said):
+    monkeypatch.setattr(doctor, "tensorflow_versions", lambda: installed)
+    row = look("packages")
+    assert row.state == ERROR
+    assert said in row.remedy
+
+
+def test_the_way_to_use_a_gpu_is_what_readme_says():
+    assert f"`{doctor.USE_GPU}`" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_a_full_disk_and_little_memory(monkeypatch):
     monkeypatch.setattr(doctor.shutil, "disk_usage", lambda path: SimpleNamespace(free=1e8))
     assert look("machine").state == ERROR
@@ -122,7 +147,9 @@ def test_extensions_that_are_off(monkeypatch):
 def test_a_gpu_that_tensorflow_does_not_see(monkeypatch):
     monkeypatch.setattr("course.precision.find_device", lambda: Device("CPU", "CPU"))
     monkeypatch.setattr(doctor.shutil, "which", lambda name: "/usr/bin/nvidia-smi")
-    assert look("device").state == WARNING
+    row = look("device")
+    assert row.state == WARNING
+    assert doctor.USE_GPU in row.remedy
     monkeypatch.setattr("course.precision.find_device", lambda: Device("GPU", "H200", (9, 0)))
     assert look("device").found == "H200 (compute capability 9.0)"
 

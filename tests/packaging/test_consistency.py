@@ -25,10 +25,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOCK = (ROOT / "requirements.lock").read_text()
 PINS = [pin.requirement for pin in read_pins(LOCK)]
 EXTRAS = PROJECT["optional-dependencies"]
-# What the lock pins; `gpu` adds NVIDIA's libraries to it, for machines that have a use for them.
-LOCKED = {"base": PROJECT["dependencies"]} | {
-    name: dependencies for name, dependencies in EXTRAS.items() if name != "gpu"
-}
+# What the lock pins.
+LOCKED = {"base": PROJECT["dependencies"]} | EXTRAS
 
 
 def pinned(lock: str) -> dict[str, list[Requirement]]:
