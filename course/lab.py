@@ -14,7 +14,7 @@ from pathlib import Path
 
 from jupyter_core.paths import jupyter_runtime_dir
 
-from course.kernels import JUPYTER_FOLDER
+from course import kernels
 from course.lessons import LESSONS, find_root
 
 # Settings that a user has not chosen otherwise, by the plugins' ids.
@@ -81,8 +81,9 @@ def lab_environment(root: Path) -> Iterator[dict[str, str]]:
         yield {
             **os.environ,
             "JUPYTER_CONFIG_PATH": _first(folder, "JUPYTER_CONFIG_PATH"),
-            # The kernel that starts fast.
-            "JUPYTER_PATH": _first(str(JUPYTER_FOLDER), "JUPYTER_PATH"),
+            # The kernel that starts fast, by its name and, where it works, for every notebook.
+            "JUPYTER_PATH": _first(str(kernels.JUPYTER_FOLDER), "JUPYTER_PATH"),
+            **kernels.default_environment(),
             # So that `!course download cifar10` in a notebook finds this environment's command.
             "PATH": os.pathsep.join([here, os.environ.get("PATH", os.defpath)]),
             # nbgrader takes a log line for a failed test.

@@ -49,6 +49,17 @@ def is_registered() -> bool:
     return bool(entry_points(group=group, name=PROVISIONER_NAME))
 
 
+def default_environment() -> dict[str, str]:
+    """Environment variables that let kernels start warm whose kernel.json names no provisioner.
+    Empty where that cannot work, and where the user has chosen another."""
+    from jupyter_client.provisioning.factory import KernelProvisionerFactory
+
+    variable = KernelProvisionerFactory.default_provisioner_name_env
+    if unsupported() or not is_registered() or variable in os.environ:
+        return {}
+    return {variable: PROVISIONER_NAME}
+
+
 @contextlib.contextmanager
 def warm_by_default() -> Iterator[None]:
     """Let kernels whose kernel.json names no provisioner start warm, in this process and in those

@@ -1,4 +1,5 @@
-"""What students see in a browser that ``course lab`` has opened: ``%check``, and their menus."""
+"""What students see in a browser that ``course lab`` has opened, from the list of lessons to
+``%check``, and their menus."""
 
 from __future__ import annotations
 
@@ -29,19 +30,26 @@ def course_lab(root: Path, home: Path) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def opened(address: str) -> Iterator:
-    """A page that shows a notebook, high enough that every cell is on the screen."""
+def window() -> Iterator:
+    """An empty page, high enough that every cell of a notebook is on the screen."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1400, "height": 2400})
         page.set_default_timeout(120_000)
+        yield page
+        browser.close()
+
+
+@contextlib.contextmanager
+def opened(address: str) -> Iterator:
+    """A page that shows a notebook."""
+    with window() as page:
         page.goto(address)
         page.locator(".jp-Notebook").wait_for()
         page.get_by_role("menuitem", name="Nbgrader").wait_for()
         yield page
-        browser.close()
 
 
 def entries(page) -> set[str]:
@@ -88,6 +96,68 @@ def test_check_shows_how_far_the_exercises_are(lesson, tmp_path, where):
                 "✓ double: right",
                 "✗ triple: not yet. expected 6, got 2",
             ]
+
+
+FIGURE = """\
+import matplotlib.pyplot as plt
+from course import plots
+fig, axis = plt.subplots()
+axis.plot([0, 1])
+plots.show(fig, alt="A line that rises from the left to the right.")
+"""
+# A kernel that has been forked has it before the first import.
+IS_FAST = "import sys\nprint('starts fast:', 'tensorflow' in sys.modules)"
+
+# What dialogs say, also of those that are gone again.
+NOTE_DIALOGS = """
+window.dialogs = [];
+new MutationObserver(changes => changes.forEach(change => change.addedNodes.forEach(node => {
+    if (node.classList?.contains("jp-Dialog")) window.dialogs.push(node.innerText);
+}))).observe(document, {childList: true, subtree: true});
+"""
+
+
+def write_into(page, stub: str, answer: str) -> None:
+    """Replace what a cell that shows some text holds."""
+    page.locator(".jp-CodeCell .cm-content").filter(has_text=stub).first.click()
+    page.keyboard.press("Control+A")
+    page.keyboard.insert_text(answer)
+
+
+def test_from_the_list_of_lessons_to_a_checked_answer(tmp_path):
+    """All that a student does in an evening, and what they must not meet."""
+    root = tmp_path / "course"
+    toy = ToyLesson(root / "lessons")
+    toy.answer(imports=SETUP)
+    toy.add(before="demo", source=IS_FAST)
+    toy.add(before="demo", source=FIGURE)
+    toy.notebook.cells.append(nbformat.v4.new_code_cell("%check", id="check"))
+    toy.save()
+    link = toy.path.relative_to(root / "lessons").as_posix()
+    (root / "lessons" / "README.md").write_text(f"# Lessons\n\n[A toy lesson]({link})\n")
+    with course_lab(root, tmp_path) as server, window() as page:
+        asked: set[str] = set()
+        page.on("request", lambda request: asked.add(request.url))
+        page.on("websocket", lambda socket: asked.add(socket.url))
+        page.add_init_script(NOTE_DIALOGS)
+        page.goto(server)
+        page.get_by_role("link", name="A toy lesson").click()
+        page.get_by_text("| Idle").wait_for()
+        run_all(page, until="double: not answered")
+        assert page.get_by_text("starts fast: True").count() == 1
+        # JupyterLab gives the picture itself no alternative text.
+        assert page.get_by_text("Figure: A line that rises from the left").count() == 1
+        write_into(page, "def double(x):", toy.DOUBLE)
+        write_into(page, "# YOUR CODE HERE", toy.TRIPLE)
+        run_all(page, until="✓ triple: right")
+        assert page.get_by_text("✓ double: right").count() == 1
+        page.keyboard.press("Control+S")
+        page.locator(".jp-mod-dirty").wait_for(state="detached")
+        assert page.evaluate("window.dialogs") == []
+    address = server.partition("://")[2]
+    outside = {url for url in asked if url.partition("://")[2].partition("/")[0] != address}
+    assert {url for url in outside if not url.startswith(("data:", "blob:"))} == set()
+    assert toy.DOUBLE.splitlines()[0] in toy.path.read_text()
 
 
 @pytest.mark.parametrize("who", ["student", "instructor"])

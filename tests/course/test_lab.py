@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from course import lab
+from course import kernels, lab
 from course.cli import app, main
 from course.lessons import LessonError, find_root
 
@@ -58,6 +58,18 @@ def test_the_environment_is_set_and_cleaned_up(root, monkeypatch):
         assert environment["PATH"].startswith(str(Path(sys.executable).parent))
         assert environment["TF_CPP_MIN_LOG_LEVEL"] == "3"
     assert not Path(folder).exists()
+
+
+@pytest.mark.parametrize("works", [True, False])
+def test_kernels_start_fast_where_that_works(root, monkeypatch, works):
+    variable = "JUPYTER_DEFAULT_PROVISIONER_NAME"
+    monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(kernels, "unsupported", lambda: None if works else "there is no fork here")
+    with lab.lab_environment(root) as environment:
+        assert environment.get(variable) == (kernels.PROVISIONER_NAME if works else None)
+    monkeypatch.setenv(variable, "mine")
+    with lab.lab_environment(root) as environment:
+        assert environment[variable] == "mine"
 
 
 def test_settings_are_ones_that_jupyterlab_knows():
