@@ -99,7 +99,7 @@ def measure(name: str, count: int) -> dict[str, float]:
         key = assignment.key(conditions)
         book = Gradebook(classes)
         book.register(assignment)
-        with Workplace(isolated=True) as workplace:
+        with book.alone(), Workplace(isolated=True) as workplace:
             watch = Watch(workplace)
             for number, student in enumerate(students):
                 if number == 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import importlib
+import inspect
 import os
 import sys
 from collections.abc import Sequence
@@ -36,6 +37,13 @@ def preload(modules: Sequence[str] = PRELOAD) -> None:
             importlib.import_module(module)
         except ImportError as error:
             print(f"not preloaded: {module} ({error})", file=sys.stderr)
+    _remember_files()
+
+
+def _remember_files() -> None:
+    """Have ``inspect`` look up the files of all modules, which every process does before its first
+    traceback. With TensorFlow's that takes longer than most tests."""
+    inspect.getmodule(compile("", "<no file>", "exec"))
 
 
 def share_memory() -> None:
