@@ -21,6 +21,8 @@ DEMO = "demo"
 FULL_SIZE = "full-size"
 # A cell that claims a result; nbval compares its output with the stored one.
 RESULT = "nbval-check-output"
+# A cell that is no lesson's own: on Colab it installs the course.
+INSTALL = "install"
 # Jupyter runs the cells that follow one with this tag, also if it raises.
 RAISES = "raises-exception"
 

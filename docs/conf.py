@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 import course  # noqa: E402
-from autograder.publish.site.settings import read_repository  # noqa: E402
+from autograder.notebooks.repository import read_repository  # noqa: E402
 
 project = "Deep learning, one lesson at a time"
 author = "The contributors"

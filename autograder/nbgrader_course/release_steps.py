@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from nbconvert.exporters.exporter import ResourcesDict
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell
 from nbgrader import utils
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 from autograder.notebooks.cells import BEGIN_HIDDEN, END_HIDDEN
-from course.cells import RAISES, RESULT, note_hidden_tests, tags, text_of
+from autograder.notebooks.repository import read_repository
+from course.cells import INSTALL, RAISES, RESULT, note_hidden_tests, tags, text_of
 
 # A line that claims something: an assert, or a call of a testing function such as
 # `np.testing.assert_allclose` or `self.assertEqual`.
@@ -60,6 +63,31 @@ class GoOnAfterErrors(NbGraderPreprocessor):
         if cell.cell_type == "code" and (utils.is_grade(cell) or utils.is_solution(cell)):
             cell.metadata["tags"] = sorted(tags(cell) | {RAISES})
         return cell, resources
+
+
+_INSTALL = """\
+# On Colab this installs the course; elsewhere it does nothing.
+if "google.colab" in str(get_ipython()):
+    %pip install --quiet --no-deps {package}
+    from course.colab import install_what_is_missing
+
+    install_what_is_missing()"""
+
+
+class InstallOnColab(NbGraderPreprocessor):
+    """Before the first code, add a cell that installs the course on Colab, if it is known where
+    from. It defines nothing elsewhere, so no answer can depend on it."""
+
+    def preprocess(
+        self, nb: NotebookNode, resources: ResourcesDict
+    ) -> tuple[NotebookNode, ResourcesDict]:
+        repository = read_repository(Path(self.parent.parent.coursedir.root))
+        if repository is not None:
+            source = _INSTALL.format(package=repository.package)
+            cell = new_code_cell(source, id=INSTALL, metadata={"tags": [INSTALL]})
+            kinds = [each.cell_type for each in nb.cells]
+            nb.cells.insert(kinds.index("code") if "code" in kinds else 0, cell)
+        return nb, resources
 
 
 def count_hidden_tests(source: str) -> int:

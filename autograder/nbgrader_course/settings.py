@@ -130,7 +130,7 @@ def configure(
     steps.insert(steps.index(ClearOutput), f"{RELEASE}.KeepResults")
     at = steps.index(ClearHiddenTests)
     steps[at:at] = [f"{RELEASE}.NoteHiddenTests", f"{RELEASE}.GoOnAfterErrors"]
-    c.GenerateAssignment.preprocessors = steps
+    c.GenerateAssignment.preprocessors = [*steps, f"{RELEASE}.InstallOnColab"]
     c.Autograde.exporter_class = f"{GRADING}.SubmissionExporter"
     c.Autograde.pre_convert_hook = f"{GRADING}.hand_in_all"
     c.Autograde.sanitize_preprocessors = [f"{GRADING}.RebuildNotebook"]

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import shutil
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import pytest
@@ -16,6 +14,7 @@ from autograder.errors import CourseError
 from autograder.publish.bundle import student_makefile
 from autograder.publish.packages import PYTHON, described, download_packages
 from autograder.sandbox.isolation import isolation_problem
+from tests.wheels import make_wheel
 
 ROOT = Path(__file__).parents[2]
 VERSION = ".".join(platform.python_version_tuple()[:2])
@@ -46,24 +45,6 @@ backend-path = ["."]
 name = "toy-course"
 version = "1.0"
 """
-
-
-def make_wheel(folder: Path, version: str = "2.0", marker: str = "") -> str:
-    """A package of one module as a wheel, and the lock that pins it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"toy_package-{version}-py3-none-any.whl"
-    about = f"toy_package-{version}.dist-info"
-    files = {
-        "toy_package.py": "WORKS = True\n",
-        f"{about}/METADATA": f"Metadata-Version: 2.1\nName: toy-package\nVersion: {version}\n",
-        f"{about}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
-        f"{about}/RECORD": "",
-    }
-    with zipfile.ZipFile(path, "w") as wheel:
-        for name, text in files.items():
-            wheel.writestr(name, text)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return f"toy-package=={version}{marker} \\\n    --hash=sha256:{digest}\n"
 
 
 @pytest.fixture

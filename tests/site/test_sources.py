@@ -14,11 +14,11 @@ from nbformat.v4 import new_output
 from autograder.errors import CourseError
 from autograder.gates import leaks, secret_lines, section_map
 from autograder.notebooks.markdown import headings
+from autograder.notebooks.repository import Repository, read_repository
 from autograder.notebooks.source import read_lesson
 from autograder.publish.site import article_page, drawings, lesson_page
 from autograder.publish.site.__main__ import refuse_leaks
 from autograder.publish.site.links import Links, anchor
-from autograder.publish.site.settings import Repository, read_repository
 from autograder.publish.site.sources import make_sources
 from tests.files import TOY_MAP
 

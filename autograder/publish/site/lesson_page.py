@@ -14,9 +14,9 @@ from nbgrader import utils
 from autograder.errors import CourseError
 from autograder.gates.leaks import html_text
 from autograder.notebooks.cells import read_notebook
+from autograder.notebooks.repository import Repository
 from autograder.notebooks.source import Lesson
-from autograder.publish.site.settings import Repository
-from course.cells import FULL_SIZE, is_answer, points_of, tags
+from course.cells import FULL_SIZE, INSTALL, is_answer, points_of, tags
 
 # What `course.plots.show` adds for JupyterLab, whose images have no alternative text. Here they do.
 _READ_ALOUD = re.compile(r'<p style="[^"]*">Figure: ')
@@ -39,6 +39,8 @@ def make_page(lesson: Lesson, repository: Repository | None = None, *, pdf: bool
     """
     released = read_notebook(lesson.student_notebook)
     executed = read_notebook(lesson.instructor_notebook)
+    if released is not None:
+        released.cells = [cell for cell in released.cells if INSTALL not in tags(cell)]
     if released is None or executed is None or not _match(released, executed):
         raise CourseError(
             f"The notebooks of {lesson.name} are missing, or do not belong together: run "

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from mdit_py_plugins.anchors.index import slugify
 
-from autograder.publish.site.settings import Repository
+from autograder.notebooks.repository import Repository
 
 _LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\(([^()\s]+)\)")
 # What the front page shows in their place.

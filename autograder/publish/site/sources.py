@@ -17,12 +17,12 @@ from autograder.errors import CourseError
 from autograder.gates.section_map import Coverage, load
 from autograder.notebooks.folders import number_of
 from autograder.notebooks.markdown import passages
+from autograder.notebooks.repository import Repository, read_repository
 from autograder.notebooks.source import Lesson, all_lessons
 from autograder.publish.bundle import student_readme
 from autograder.publish.lesson_lists import PICTURES
 from autograder.publish.site import article_page, drawings, lesson_page
 from autograder.publish.site.links import Links, anchor
-from autograder.publish.site.settings import Repository, read_repository
 from autograder.publish.thumbnails import thumbnail
 
 FRONT = "docs/index.md"

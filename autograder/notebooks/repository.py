@@ -1,4 +1,4 @@
-"""Where the repository is, as the site's links and badges need it: one setting."""
+"""Where the repository is, as links, badges and a lesson on Colab need it: one setting."""
 
 from __future__ import annotations
 
@@ -24,6 +24,11 @@ class Repository:
     name: str
     branch: str
 
+    @property
+    def package(self) -> str:
+        """What pip installs the course from."""
+        return f"git+https://github.com/{self.name}@{self.branch}"
+
     def page(self, path: str) -> str:
         """The address of a file's page."""
         return f"https://github.com/{self.name}/blob/{self.branch}/{path}"
@@ -39,7 +44,8 @@ class Repository:
 
 def read_repository(root: Path) -> Repository | None:
     """The repository that ``[tool.course-site]`` in ``pyproject.toml`` names; None where it names
-    none. The site then has no badges, and no links to files that are not on it.
+    none. The site then has no badges, and no links to files that are not on it, and lessons have no
+    cell that installs the course on Colab.
 
     Raises:
         CourseError: the setting is not of the form ``OWNER/NAME``.
