@@ -111,6 +111,7 @@ def make_page(notebook: NotebookNode, grades: dict[str, Any]) -> str:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), autoescape=True)
     environment.filters["number"] = "{:g}".format
+    environment.filters["inline"] = _inline
     return environment.get_template("feedback.html.j2")
 
 
@@ -206,6 +207,12 @@ def _lesson(notebook: NotebookNode, sections: list[Heading]) -> list[tuple[str, 
 @functools.lru_cache(maxsize=1000)
 def _code(source: str) -> Markup:
     return Markup(_highlight(source)) if source.strip() else Markup("")
+
+
+def _inline(heading: str) -> Markup:
+    """A heading as HTML: it may hold code and emphasis, and stands in links too, so no link."""
+    parser = MarkdownIt("zero").enable(["backticks", "emphasis", "escape"])
+    return Markup(parser.renderInline(heading))
 
 
 @functools.cache

@@ -73,6 +73,16 @@ def test_exercises_stand_first_by_their_headings(page):
     assert words(page.find(class_="said")) == "Note. x (1).ipynb was <graded>."
 
 
+def test_code_in_headings_is_code_and_nothing_else_is_active(notebook):
+    heading = "### Exercise 2: `names` [here](x) <b>now</b>"
+    notebook.cells[8].source = heading
+    page = BeautifulSoup(make_page(notebook, GRADES), "html.parser")
+    for shown in (page.table.find("a", string=None, href="#exercise-2"), page.find_all("h2")[1]):
+        assert shown.code.get_text() == "names"
+        assert words(shown) == "Exercise 2: names [here](x) <b>now</b>"
+        assert not shown.find_all(["a", "b"])
+
+
 def test_a_lost_point_is_explained_beside_the_answer(page):
     text = words(page.find(id="exercise-1"))
     for part in (
