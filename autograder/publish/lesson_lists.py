@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from autograder.errors import CourseError
@@ -18,7 +18,7 @@ from autograder.gates.finding import Finding
 from autograder.gates.section_map import MAP, Coverage, load
 from autograder.notebooks.folders import number_of, title_of
 from autograder.notebooks.source import Lesson, all_lessons
-from autograder.publish import glossary
+from autograder.publish import glossary, paths
 from autograder.publish.thumbnails import thumbnail
 from course.lessons import LESSONS, NEEDS
 
@@ -88,9 +88,10 @@ def _make(root: Path, lessons: list[Lesson], coverage: Coverage | None) -> dict[
     table = readme_table(lessons, coverage)
     pictures = {lesson.name: picture for lesson in lessons if (picture := thumbnail(lesson))}
     alts = {name: picture.alt for name, picture in pictures.items()}
+    ways = paths.load(root, {lesson.name for lesson in lessons} | set(coverage.to_come()))
     return {
         readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
-        root / LANDING: landing_page(lessons, coverage, alts).encode(),
+        root / LANDING: landing_page(lessons, coverage, alts, ways).encode(),
         root / GLOSSARY: glossary.page(lessons).encode(),
         root / LESSONS / NEEDS: needs(lessons).encode(),
         **{root / PICTURES / f"{name}.png": picture.png for name, picture in pictures.items()},
@@ -140,13 +141,19 @@ def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
     return "\n".join(lines) + "\n"
 
 
-def landing_page(lessons: list[Lesson], coverage: Coverage, pictures: dict[str, str]) -> str:
+def landing_page(
+    lessons: list[Lesson],
+    coverage: Coverage,
+    pictures: Mapping[str, str],
+    ways: Iterable[paths.Way] = (),
+) -> str:
     """The page of ``lessons/``: the lessons by part, and how to work with them.
 
     Args:
         lessons: in their order.
         coverage: which sections they mirror.
         pictures: the alternative texts of the pictures that there are, by lesson.
+        ways: through the lessons, which somebody has chosen.
     """
     titles = {lesson.name: lesson.header.title for lesson in lessons}
     lines = ["# Lessons", "", _HOW_TO.format(example=lessons[0].name), ""]
@@ -155,7 +162,7 @@ def landing_page(lessons: list[Lesson], coverage: Coverage, pictures: dict[str, 
         for lesson in group:
             picture = pictures.get(lesson.name)
             lines += [*_landing_entry(lesson, coverage, titles, picture), ""]
-    lines += [*_paths(lessons, coverage), _articles(coverage)]
+    lines += [paths.page(lessons, coverage, ways)]
     if coverage.to_come():
         lines += [
             "",
@@ -186,34 +193,6 @@ installation is in order.
 
 The lessons come in the order of their numbers. What a lesson needs of earlier ones it says below;
 its words are explained in the [glossary](GLOSSARY.md), with links to where they come from."""
-
-
-def _paths(lessons: list[Lesson], coverage: Coverage) -> list[str]:
-    """For each article whose lessons are all written and need no others: the way through it."""
-    lines = []
-    for number, title in coverage.articles.items():
-        path = coverage.lessons_of(number)
-        known = {lesson.name: lesson for lesson in lessons}
-        if not path <= known.keys():
-            continue
-        if any(need not in path for name in path for need in known[name].header.needs):
-            continue
-        steps = [known[name] for name in sorted(path)]
-        hours = sum(lesson.header.minutes for lesson in steps) / 60
-        lines += [
-            f"## Only article {number}",
-            "",
-            f"A reader of *{title}* alone finds all of it in these {len(steps)} lessons, about "
-            f"{hours:.0f} hours with the exercises, and needs no other: "
-            + ", ".join(
-                f"[{number_of(lesson.name)} {lesson.header.title}]"
-                f"({_link(lesson, lesson.root / 'lessons')})"
-                for lesson in steps
-            )
-            + ".",
-            "",
-        ]
-    return lines
 
 
 def _landing_entry(

@@ -14,7 +14,7 @@ from autograder.gates import section_map
 from autograder.notebooks.source import all_lessons
 from autograder.publish import glossary
 from autograder.publish import lesson_lists as tables
-from tests.files import TOY_MAP, said
+from tests.files import said
 
 
 def test_readme_keeps_what_is_around_the_table(course):
@@ -128,15 +128,6 @@ def test_a_tagged_figure_is_the_lessons_picture(course):
     ]
     tables.write(course)
     assert tables.check(course) == []
-
-
-def test_an_article_whose_lessons_need_no_others_has_a_path(course):
-    (lesson,) = all_lessons(course)
-    whole = section_map.parse(TOY_MAP.replace("91_subtracting: null", "90_adding: Two and two"))
-    assert "## Only article 1\n" in tables.landing_page([lesson], whole, {})
-    assert "## Only article 1\n" not in tables.landing_page([lesson], section_map.load(course), {})
-    lesson.header.needs.append("91_subtracting")
-    assert "## Only article 1\n" not in tables.landing_page([lesson], whole, {})
 
 
 def test_needs_name_the_lesson(course):
