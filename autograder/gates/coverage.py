@@ -105,8 +105,9 @@ def _missing_headings(lesson: Lesson) -> Iterator[Finding]:
 
 
 def growth(old: Coverage, new: Coverage) -> list[str]:
-    """What a later version of the map may not do: open a section, or lose one."""
-    opened = [f"{section!r} is open again" for section in new.open() if section not in old.open()]
+    """What a later version of the map may not do: open a section that was answered, or lose one."""
+    closed = old.sections.keys() - old.open().keys()
+    opened = [f"{section!r} is open again" for section in new.open() if section in closed]
     lost = [f"{section!r} is gone" for section in old.sections if section not in new.sections]
     return opened + lost
 

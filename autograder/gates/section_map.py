@@ -14,13 +14,14 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
+    Field,
     ValidationInfo,
     field_validator,
 )
 
 from autograder.errors import CourseError
 from autograder.notebooks import checked_yaml
-from autograder.notebooks.folders import FOLDER
+from autograder.notebooks.folders import FOLDER, number_of
 
 MAP = Path("solutions") / "coverage.yml"
 _SECTION = re.compile(r"(\d+) \S.*")
@@ -50,11 +51,18 @@ class Coverage(BaseModel):
     """The articles' titles by number, and for each section the heading in each of its lessons.
 
     A heading is None where the lesson is not written yet.
+
+    Attributes:
+        articles: titles by number.
+        planned: the number of the last lesson that the course is to have; 99, the default, is
+            beyond all. What later ones would answer is open too.
+        sections: by section, headings by lesson.
     """
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
     articles: dict[int, str]
+    planned: Annotated[int, Field(ge=1, le=99)] = 99
     sections: dict[str, Headings]
 
     @field_validator("sections")
@@ -88,7 +96,14 @@ class Coverage(BaseModel):
         return {section: names for section, names in waiting.items() if names}
 
     def to_come(self) -> list[str]:
-        """The lessons that are not written yet, in order."""
+        """The planned lessons that are not written yet, in order."""
+        return [name for name in self._unwritten() if int(number_of(name)) <= self.planned]
+
+    def later(self) -> list[str]:
+        """The lessons that are named and not planned, in order."""
+        return [name for name in self._unwritten() if int(number_of(name)) > self.planned]
+
+    def _unwritten(self) -> list[str]:
         return sorted({name for names in self.open().values() for name in names})
 
     def mirrored_by(self, lesson: str) -> dict[str, str | None]:

@@ -88,7 +88,9 @@ def _make(root: Path, lessons: list[Lesson], coverage: Coverage | None) -> dict[
     table = readme_table(lessons, coverage)
     pictures = {lesson.name: picture for lesson in lessons if (picture := thumbnail(lesson))}
     alts = {name: picture.alt for name, picture in pictures.items()}
-    ways = paths.load(root, {lesson.name for lesson in lessons} | set(coverage.to_come()))
+    ways = paths.load(
+        root, {lesson.name for lesson in lessons} | set(coverage.to_come()) | set(coverage.later())
+    )
     return {
         readme: f"{before}{BEGIN}\n\n{table}\n{END}{after}".encode(),
         root / LANDING: landing_page(lessons, coverage, alts, ways).encode(),
@@ -136,6 +138,16 @@ def readme_table(lessons: list[Lesson], coverage: Coverage) -> str:
             *_table(
                 ("lesson to come", "sections open until then"),
                 ((title_of(name), _sections(coverage, name)) for name in coverage.to_come()),
+            ),
+        ]
+    if coverage.later():
+        lines += [
+            "",
+            "The articles name these too, for lessons after those:",
+            "",
+            *_table(
+                ("later", "sections open"),
+                ((title_of(name), _sections(coverage, name)) for name in coverage.later()),
             ),
         ]
     return "\n".join(lines) + "\n"

@@ -90,7 +90,8 @@ def page(lessons: list[Lesson], coverage: Coverage, ways: Iterable[Way]) -> str:
     lines += ["### One article", ""]
     for number, title in coverage.articles.items():
         about = f"- **{number}** *{title}*: "
-        lines.append(about + _way(coverage.lessons_of(number), known))
+        planned = coverage.lessons_of(number) - set(coverage.later())
+        lines.append(about + _way(planned, known))
     for way in ways:
         lines += ["", f"### {way.title}", "", " ".join(way.about.split()), ""]
         lines.append(_way(set(way.lessons), known))

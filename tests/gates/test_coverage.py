@@ -48,6 +48,14 @@ def test_toy_is_covered(mapped_toy):
     assert coverage.check(mapped_toy) == []
     assert section_map.load(mapped_toy).open() == {"1 Later: An item": ["91_subtracting"]}
     assert section_map.load(mapped_toy).to_come() == ["91_subtracting"]
+    assert section_map.load(mapped_toy).later() == []
+
+
+def test_lessons_beyond_those_planned_are_for_later(mapped_toy):
+    replace_once(mapped_toy / section_map.MAP, "articles:", "planned: 90\narticles:")
+    course = section_map.load(mapped_toy)
+    assert course.open() == {"1 Later: An item": ["91_subtracting"]}
+    assert (course.to_come(), course.later()) == ([], ["91_subtracting"])
 
 
 @pytest.mark.parametrize("place", ["map", "header"])
@@ -186,7 +194,7 @@ def test_losing_a_section_is_noticed_before_it_is_committed(history):
     replace_once(root / section_map.MAP, '  "1 Later": {}\n', "")
     replace_once(root / section_map.MAP, "1 Later: An item", "1 An item")
     problems = said(coverage.history_problems(root))
-    assert len(problems) == 3
+    assert len(problems) == 2
     assert all("the working tree" in problem for problem in problems)
 
 
