@@ -77,7 +77,7 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "Making $(VENV) with $$("$$python" --version)"
 		"$$python" -m venv --clear $(VENV)
 	fi
-	echo "Installing into $(VENV): once, $(or $(ORIGIN),about 1 GB to download)"
+	echo "Installing into $(VENV): once, $(or $(ORIGIN),about 0.7 GB to download)"
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input \
 		--require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet \
