@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import importlib
-import io
 import sys
-import tempfile
-import zipfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autograder.sandbox.inside.channel import MAX_BYTES
 from autograder.sandbox.inside.codec import PASS, Codec, Decoder, Encoder
 from autograder.sandbox.inside.errors import CannotTravelError
+from autograder.sandbox.inside.model_values import pack_model, unpack_model
 from autograder.sandbox.inside.names import Shared
-from course.forms import NOT_BUILT, NOT_LOADABLE
 
 # Modules whose public functions a test may hand to an answer by name.
 SHARED_MODULES = (
@@ -184,39 +179,6 @@ def _unpack_timedelta(content: Any, decoder: Decoder) -> Any:
 # ---------------------------------------------------------------------------- Keras and TensorFlow
 
 
-def _pack_model(model: Any, encoder: Encoder) -> int:
-    if not model.built:
-        raise CannotTravelError(NOT_BUILT)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.keras")
-        try:
-            model.save(path)
-        except Exception as error:
-            raise _not_loadable(error) from None
-        return encoder.blob(path.read_bytes())
-
-
-def _unpack_model(content: Any, decoder: Decoder) -> Any:
-    import keras
-
-    data = decoder.blob(content)
-    with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-            raise CannotTravelError("This Keras model is too large.")
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "model.keras")
-        path.write_bytes(data)
-        try:
-            return keras.saving.load_model(path, safe_mode=True)
-        except Exception as error:
-            raise _not_loadable(error) from None
-
-
-def _not_loadable(error: Exception) -> CannotTravelError:
-    reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-    return CannotTravelError(f"{NOT_LOADABLE} ({reason})")
-
-
 def _pack_history(history: Any, encoder: Encoder) -> Any:
     losses = {name: [float(value) for value in values] for name, values in history.history.items()}
     return [encoder.encode(list(history.epoch)), encoder.encode(losses)]
@@ -274,7 +236,7 @@ LIBRARY_CODECS = (
     Codec(
         "timedelta", ("pandas:Timedelta",), lambda value, _: value.isoformat(), _unpack_timedelta
     ),
-    Codec("model", ("keras:Model",), _pack_model, _unpack_model),
+    Codec("model", ("keras:Model",), pack_model, unpack_model),
     Codec("history", ("keras:callbacks.History",), _pack_history, _unpack_history),
     Codec(
         "tensor",
