@@ -30,6 +30,13 @@ FOR_INSTRUCTORS = (
     "@jupyter/nbgrader:course-list",
 )
 
+# News, updates and extensions are looked up on the network.
+WITHOUT_NETWORK = (
+    "--LabApp.news_url=None",
+    "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
+    "--LabApp.extension_manager=readonly",
+)
+
 # A lesson trains models, and nbgrader's Validate button would stop a cell after 30 seconds.
 SECONDS_PER_CELL = 300
 
@@ -46,10 +53,7 @@ def lab_command(root: Path, arguments: Sequence[str] = ()) -> list[str]:
         *(sys.executable, "-m", "jupyterlab"),
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url={landing_page(root)}",
-        # News, updates and extensions are looked up on the network.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.handlers.announcements.NeverCheckForUpdate",
-        "--LabApp.extension_manager=readonly",
+        *WITHOUT_NETWORK,
         *arguments,
     ]
 
@@ -57,6 +61,23 @@ def lab_command(root: Path, arguments: Sequence[str] = ()) -> list[str]:
 def is_instructors(root: Path) -> bool:
     """Whether this is the repository, which an instructor has, and not what students unpack."""
     return (root / "nbgrader_config.py").is_file() and (root / "solutions").is_dir()
+
+
+def write_settings(folder: Path, *, instructors: bool) -> None:
+    """Write settings of JupyterLab and nbgrader, for ``JUPYTER_CONFIG_PATH``.
+
+    Args:
+        folder: where to.
+        instructors: whether to show what nbgrader offers to instructors.
+    """
+    (folder / "labconfig").mkdir(exist_ok=True)
+    settings = folder / "labconfig" / "default_setting_overrides.json"
+    settings.write_text(json.dumps(SETTINGS))
+    hidden = {} if instructors else dict.fromkeys(FOR_INSTRUCTORS, True)
+    page = settings.with_name("page_config.json")
+    page.write_text(json.dumps({"disabledExtensions": hidden}))
+    nbgrader = f"get_config().Execute.timeout = {SECONDS_PER_CELL}\n"
+    (folder / "nbgrader_config.py").write_text(nbgrader)
 
 
 @contextlib.contextmanager
@@ -69,14 +90,7 @@ def lab_environment(root: Path) -> Iterator[dict[str, str]]:
         root: the folder that holds ``lessons/``.
     """
     with tempfile.TemporaryDirectory(prefix="course-lab-") as folder:
-        (Path(folder) / "labconfig").mkdir()
-        settings = Path(folder) / "labconfig" / "default_setting_overrides.json"
-        settings.write_text(json.dumps(SETTINGS))
-        if not is_instructors(root):
-            page = {"disabledExtensions": dict.fromkeys(FOR_INSTRUCTORS, True)}
-            settings.with_name("page_config.json").write_text(json.dumps(page))
-        nbgrader = f"get_config().Execute.timeout = {SECONDS_PER_CELL}\n"
-        (Path(folder) / "nbgrader_config.py").write_text(nbgrader)
+        write_settings(Path(folder), instructors=is_instructors(root))
         here = str(Path(sys.executable).parent)
         yield {
             **os.environ,
