@@ -6,6 +6,7 @@ import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlencode
 
 from autograder.errors import CourseError
 
@@ -14,15 +15,17 @@ _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 
 @dataclass(frozen=True)
 class Repository:
-    """A repository on GitHub, from which Colab, Binder and Kaggle open notebooks.
+    """A repository on GitHub, from which Colab, Binder, Kaggle and a JupyterHub open notebooks.
 
     Attributes:
         name: ``OWNER/NAME``.
         branch: the branch whose files are opened.
+        hub: the host of a JupyterHub with nbgitpuller, perhaps with a path; empty for none.
     """
 
     name: str
     branch: str
+    hub: str = ""
 
     @property
     def package(self) -> str:
@@ -35,11 +38,20 @@ class Repository:
 
     def services(self, notebook: str) -> dict[str, str]:
         """The services that open a notebook, by name, each with the address that does."""
-        return {
+        found = {
             "Colab": f"https://colab.research.google.com/github/{self.name}/blob/{self.branch}/{notebook}",
             "Binder": f"https://mybinder.org/v2/gh/{self.name}/{self.branch}?labpath={notebook}",
             "Kaggle": f"https://kaggle.com/kernels/welcome?src={self.page(notebook)}",
         }
+        if self.hub:
+            folder = self.name.partition("/")[2]
+            pull = {
+                "repo": f"https://github.com/{self.name}",
+                "branch": self.branch,
+                "urlpath": f"lab/tree/{folder}/{notebook}",
+            }
+            found["JupyterHub"] = f"https://{self.hub}/hub/user-redirect/git-pull?{urlencode(pull)}"
+        return found
 
 
 def read_repository(root: Path) -> Repository | None:
@@ -48,7 +60,8 @@ def read_repository(root: Path) -> Repository | None:
     cell that installs the course on Colab.
 
     Raises:
-        CourseError: the setting is not of the form ``OWNER/NAME``.
+        CourseError: the setting is not of the form ``OWNER/NAME``, or the one of the hub is no
+            host.
     """
     path = Path(root) / "pyproject.toml"
     project = tomllib.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
@@ -61,4 +74,10 @@ def read_repository(root: Path) -> Repository | None:
             f"`repository` in [tool.course-site] of pyproject.toml is {name!r}: write OWNER/NAME, "
             "as in the address on GitHub."
         )
-    return Repository(name, section.get("branch", "main"))
+    hub = section.get("hub", "")
+    if not isinstance(hub, str) or not re.fullmatch(r"([\w.-]+(:\d+)?(/[\w./~-]*)?)?", hub):
+        raise CourseError(
+            f"`hub` in [tool.course-site] of pyproject.toml is {hub!r}: write where a "
+            "JupyterHub is, without https://, as in hub.example.org."
+        )
+    return Repository(name, section.get("branch", "main"), hub.rstrip("/"))

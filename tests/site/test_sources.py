@@ -6,6 +6,7 @@ import json
 import posixpath
 import re
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import nbformat
 import pytest
@@ -157,6 +158,10 @@ def test_badges_open_the_released_notebook(toy):
             '[tool.course-site]\nrepository = "someone/course"\nbranch = "next"\n',
             Repository("someone/course", "next"),
         ),
+        (
+            '[tool.course-site]\nrepository = "someone/course"\nhub = "hub.example.org/"\n',
+            Repository("someone/course", "main", "hub.example.org"),
+        ),
     ],
 )
 def test_where_the_repository_is_is_one_setting(tmp_path, setting, expected):
@@ -164,11 +169,28 @@ def test_where_the_repository_is_is_one_setting(tmp_path, setting, expected):
     assert read_repository(tmp_path) == expected
 
 
-def test_a_wrong_setting_is_explained(tmp_path):
-    address = 'repository = "https://github.com/someone/course"'
-    (tmp_path / "pyproject.toml").write_text(f"[tool.course-site]\n{address}\n")
-    with pytest.raises(CourseError, match="write OWNER/NAME"):
+@pytest.mark.parametrize(
+    ("lines", "advice"),
+    [
+        ('repository = "https://github.com/someone/course"', "write OWNER/NAME"),
+        ('repository = "someone/course"\nhub = "https://hub.example.org"', "without https://"),
+    ],
+)
+def test_a_wrong_setting_is_explained(tmp_path, lines, advice):
+    (tmp_path / "pyproject.toml").write_text(f"[tool.course-site]\n{lines}\n")
+    with pytest.raises(CourseError, match=advice):
         read_repository(tmp_path)
+
+
+def test_a_hub_is_asked_to_bring_the_repository_and_open_the_notebook():
+    services = Repository("someone/course", "main", "hub.example.org").services("a/b.ipynb")
+    address = urlsplit(services["JupyterHub"])
+    assert address.netloc + address.path == "hub.example.org/hub/user-redirect/git-pull"
+    assert parse_qs(address.query) == {
+        "repo": ["https://github.com/someone/course"],
+        "branch": ["main"],
+        "urlpath": ["lab/tree/course/a/b.ipynb"],
+    }
 
 
 def test_an_article_links_to_the_headings_that_answer_it(toy_lesson):
