@@ -8,11 +8,13 @@ SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+HUB := deploy/jupyterhub
+PROXY := $(HUB)/node_modules/.package-lock.json
 
 # A command may exist and not run (version managers leave such), so each one is tried.
 SUPPORTED := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-.PHONY: help setup demo lab test check canary build site lock clean
+.PHONY: help setup demo lab test proxy check canary build site lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-6s %s\n", $$1, $$2}' Makefile
@@ -25,8 +27,14 @@ demo: $(STAMP) ## release a lesson, make a class of submissions, grade it
 lab: $(STAMP) ## JupyterLab on the lessons
 	@$(BIN)/course lab
 
-test: $(STAMP) ## everything that continuous integration runs
+test: $(STAMP) proxy ## everything that continuous integration runs
 	@$(BIN)/python -m tests.run
+
+proxy: $(PROXY) ## JupyterHub's proxy, which the test of deploy/jupyterhub starts
+
+$(PROXY): $(HUB)/package-lock.json $(STAMP)
+	@PATH="$(CURDIR)/$(BIN):$$PATH" npm ci --prefix $(HUB) --no-audit --no-fund \
+		|| echo "The proxy of $(HUB) is not installed, and its test needs it." >&2
 
 check: $(STAMP) ## the quick half of the tests
 	@$(BIN)/python -m tests.run --quick
@@ -77,7 +85,7 @@ $(STAMP): requirements.lock pyproject.toml
 		echo "Making $(VENV) with $$("$$python" --version)"
 		"$$python" -m venv --clear $(VENV)
 	fi
-	echo "Installing into $(VENV): once, $(or $(ORIGIN),about 0.7 GB to download)"
+	echo "Installing into $(VENV): once, $(or $(ORIGIN),about 0.8 GB to download)"
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input \
 		--require-hashes -r requirements.lock
 	$(BIN)/python -m pip install --disable-pip-version-check --no-input --quiet \
@@ -94,7 +102,7 @@ lock: $(STAMP) ## pin the dependencies of pyproject.toml again
 	@$(BIN)/python -m venv build/lock
 	build/lock/bin/python -m pip install --disable-pip-version-check --quiet uv
 	build/lock/bin/uv pip compile pyproject.toml --output-file requirements.lock $(UPGRADE) \
-		--extra instructor --extra cluster --extra site --extra dev \
+		--extra instructor --extra cluster --extra site --extra hub --extra dev \
 		--universal --python-version 3.11 --generate-hashes --annotation-style line \
 		--no-strip-extras --no-emit-index-url --custom-compile-command "make lock" --quiet
 	$(BIN)/python -m autograder.publish.conda

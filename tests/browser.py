@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -52,6 +52,22 @@ def jupyter_server(
         finally:
             process.terminate()
             process.wait()
+
+
+def run_all(page, until: str) -> None:
+    """Run all cells until a text is there. An editor forgets what it is asked for before it has
+    found its kernel."""
+    from playwright.sync_api import TimeoutError as NotThereError
+
+    for _ in range(20):
+        # A dialog says that the kernel is not ready, and may come while the menu is being opened.
+        page.keyboard.press("Escape")
+        with suppress(NotThereError):
+            page.get_by_role("menuitem", name="Run", exact=True).click(timeout=5_000)
+            page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=5_000)
+            page.get_by_text(until).first.wait_for(timeout=15_000)
+            return
+    raise AssertionError(f"no cell shows {until!r}")
 
 
 def faults_of_page(path: Path, width: int = 1280) -> list[str]:

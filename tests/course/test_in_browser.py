@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.browser import CHROMIUM, jupyter_server, needs_chromium
+from tests.browser import CHROMIUM, jupyter_server, needs_chromium, run_all
 from tests.course.conftest import ToyLesson
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -57,22 +57,6 @@ def entries(page) -> set[str]:
     page.get_by_role("menuitem", name="Nbgrader").click()
     page.locator(".lm-Menu-itemLabel").first.wait_for()
     return set(filter(None, page.locator(".lm-Menu-itemLabel").all_inner_texts()))
-
-
-def run_all(page, until: str) -> None:
-    """Run all cells until a text is there. An editor forgets what it is asked for before it has
-    found its kernel."""
-    from playwright.sync_api import TimeoutError as NotThereError
-
-    for _ in range(20):
-        # A dialog says that the kernel is not ready, and may come while the menu is being opened.
-        page.keyboard.press("Escape")
-        with contextlib.suppress(NotThereError):
-            page.get_by_role("menuitem", name="Run", exact=True).click(timeout=5_000)
-            page.get_by_role("menuitem", name="Run All Cells", exact=True).click(timeout=5_000)
-            page.get_by_text(until).first.wait_for(timeout=15_000)
-            return
-    raise AssertionError(f"no cell shows {until!r}")
 
 
 @pytest.fixture

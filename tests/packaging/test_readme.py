@@ -18,7 +18,12 @@ LINKING = [
     ROOT / "CONTRIBUTING.md",
     *sorted((ROOT / "docs").glob("*.md")),
 ]
-TEXTS = [*LINKING, ROOT / "SECURITY.md", ROOT / "autograder/publish/student/README.md"]
+TEXTS = [
+    *LINKING,
+    ROOT / "SECURITY.md",
+    ROOT / "autograder/publish/student/README.md",
+    ROOT / "deploy/jupyterhub/README.md",
+]
 
 
 @pytest.fixture(params=TEXTS, ids=lambda path: str(path.relative_to(ROOT)))
