@@ -31,7 +31,7 @@ from tests.run import ROOT, Step, environment, forking_kernels, nbval, steps
 REPORT = ROOT / "build" / "canary.md"
 # Gradients and layers, images, sequences.
 NOTEBOOKS = ("01_neurons_and_layers", "07_chest_xrays", "10_recurrent_networks")
-EXTRAS = "instructor,cluster,dev"
+EXTRAS = "instructor,cluster,hub,dev"
 # Not in the lock: the course itself, and what installs.
 OWN = {"deep-learning-course", "pip"}
 # Lines of a failed step that the report shows.

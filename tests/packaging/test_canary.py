@@ -105,7 +105,7 @@ def test_everything_is_installed_into_the_folder(tmp_path):
     clone, _, installation = install_steps(tmp_path)
     assert clone.command[-1] == str(tmp_path / "course")
     assert installation.command[0] == str(tmp_path / "venv" / "bin" / "python")
-    assert installation.command[-1] == f"{tmp_path / 'course'}[instructor,cluster,dev]"
+    assert installation.command[-1] == f"{tmp_path / 'course'}[instructor,cluster,hub,dev]"
     assert "--require-hashes" not in installation.command
 
 
