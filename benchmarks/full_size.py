@@ -120,6 +120,12 @@ def denoiser(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(model, digits, digits, keras.losses.MeanSquaredError())
 
 
+def guard(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """18: columns of connections, standardised; what goes in is to come out."""
+    rows = rng.normal(size=(names["BATCH"], 122)).astype("float32")
+    return Work(names["wide_hourglass"](122), rows, rows, keras.losses.MeanSquaredError())
+
+
 def player(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """22: four grey pictures of a game, and the values of its four actions."""
     pictures = rng.integers(0, 256, (names["BATCH"], 4, 84, 84), dtype="uint8")
@@ -144,6 +150,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "11_language_models": writer,
     "12_translation": translator,
     "17_autoencoders": denoiser,
+    "18_anomaly_detection": guard,
     "22_deep_q_learning": player,
     "24_gans": critic,
 }

@@ -20,6 +20,7 @@ WITHOUT_ANSWERS = [
     "11_language_models",
     "12_translation",
     "17_autoencoders",
+    "18_anomaly_detection",
     "22_deep_q_learning",
     "24_gans",
 ]
