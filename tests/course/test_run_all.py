@@ -22,6 +22,7 @@ WITHOUT_ANSWERS = [
     "17_autoencoders",
     "22_deep_q_learning",
     "24_gans",
+    "25_fakes_and_fairness",
 ]
 
 
