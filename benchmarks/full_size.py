@@ -142,6 +142,14 @@ def critic(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(model, drawn, labels, keras.losses.BinaryCrossentropy(from_logits=True))
 
 
+def sharpener(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """25: coarse squares of faces, and the photographs that they were."""
+    squares, photographs = (
+        rng.random((names["BATCH"], size, size, 3)).astype("float32") for size in (8, 64)
+    )
+    return Work(names["large_sharpener"](), squares, photographs, keras.losses.MeanSquaredError())
+
+
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
     "06_patient_records": physicist,
@@ -153,6 +161,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "18_anomaly_detection": guard,
     "22_deep_q_learning": player,
     "24_gans": critic,
+    "25_fakes_and_fairness": sharpener,
 }
 
 

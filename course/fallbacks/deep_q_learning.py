@@ -53,8 +53,8 @@ def train_step(network: keras.Model, observations: Any, actions: Any, targets: A
         # Huber (1964): squared below an error of 1, linear above it.
         below_one = ops.minimum(ops.abs(errors), 1.0)
         loss = ops.mean(below_one * (ops.abs(errors) - below_one / 2))
-        scaled = network.optimizer.scale_loss(loss)
-    slopes = tape.gradient(scaled, network.trainable_weights)
+        goal = network.optimizer.scale_loss(loss)
+    slopes = tape.gradient(goal, network.trainable_weights)
     network.optimizer.apply(slopes, network.trainable_weights)
     return loss
 

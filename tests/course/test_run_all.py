@@ -23,6 +23,7 @@ WITHOUT_ANSWERS = [
     "18_anomaly_detection",
     "22_deep_q_learning",
     "24_gans",
+    "25_fakes_and_fairness",
 ]
 
 
