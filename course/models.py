@@ -46,27 +46,6 @@ def mlp(
     return keras.Model(inputs, _logits(outputs)(x), name="mlp")
 
 
-def cnn(input_shape: Sequence[int], outputs: int, filters: Sequence[int] = (16, 32)) -> keras.Model:
-    """A convolutional network: per block two convolutions and a halving, then the mean of each map.
-
-    Args:
-        input_shape: the height, width and channels of one image.
-        outputs: the number of logits.
-        filters: the feature maps of each block, 16 and 32 by default.
-
-    Returns:
-        a model from (batch, height, width, channels) to float32 logits (batch, outputs).
-    """
-    inputs = keras.Input(tuple(input_shape))
-    x = inputs
-    for maps in filters:
-        x = layers.Conv2D(maps, 3, padding="same", activation="relu")(x)
-        x = layers.Conv2D(maps, 3, padding="same", activation="relu")(x)
-        x = layers.MaxPooling2D(padding="same")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    return keras.Model(inputs, _logits(outputs)(x), name="cnn")
-
-
 def language_model(
     vocabulary: int, units: int = 128, embedding: int = 64, cell: str = "gru"
 ) -> keras.Model:

@@ -1,13 +1,11 @@
-"""Helpers for training: a custom step that is right under every dtype policy, and a quiet bar."""
+"""Helpers for training: an optimizer that is right under every dtype policy, and a quiet bar."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 # What Keras hands to a callback: names of losses and metrics, and their values.
 Logs = dict[str, Any] | None
@@ -34,41 +32,6 @@ def with_loss_scaling(
     scaled = keras.optimizers.LossScaleOptimizer
     is_needed = (policy or keras.config.dtype_policy()).name == "mixed_float16"
     return scaled(optimizer) if is_needed and not isinstance(optimizer, scaled) else optimizer
-
-
-def make_train_step(
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor],
-) -> Callable[[Any, Any], tf.Tensor]:
-    """A compiled training step that learns under every dtype policy.
-
-    Args:
-        model: any Keras model.
-        optimizer: any Keras optimizer; it is wrapped by ``with_loss_scaling`` if the policy needs
-            it.
-        loss: a function from targets and float32 predictions to one number, or to one number for
-            each example.
-
-    Returns:
-        ``step(x, y)``, which changes the model's weights and returns the mean loss, unscaled, as a
-        float32 scalar.
-    """
-    optimizer = with_loss_scaling(optimizer)
-    optimizer.build(model.trainable_variables)
-
-    @tf.function
-    def step(x: Any, y: Any) -> tf.Tensor:
-        with tf.GradientTape() as tape:
-            predicted = tf.cast(model(x, training=True), tf.float32)
-            value = tf.reduce_mean(loss(y, predicted))
-            scaled_loss = optimizer.scale_loss(value)
-        gradients = tape.gradient(scaled_loss, model.trainable_variables)
-        optimizer.apply_gradients(zip(gradients, model.trainable_variables, strict=True))
-        return value
-
-    compiled: Callable[[Any, Any], tf.Tensor] = step
-    return compiled
 
 
 class Progress(keras.callbacks.Callback):

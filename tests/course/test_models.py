@@ -14,7 +14,6 @@ keras = pytest.importorskip("keras")
 POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 BUILDERS = {
     "mlp": lambda: models.mlp((5,), 3, dropout=0.1),
-    "cnn": lambda: models.cnn((9, 8, 1), 3),
     "language_model": lambda: models.language_model(11, units=8, embedding=4),
 }
 
@@ -40,7 +39,6 @@ def test_outputs_are_float32_and_the_rest_follows_the_policy(policy, name):
 def test_shapes():
     course.setup(quiet=True)
     assert models.mlp((4, 4, 1), 7)(np.zeros((2, 4, 4, 1))).shape == (2, 7)
-    assert models.cnn((9, 7, 3), 2)(np.zeros((5, 9, 7, 3))).shape == (5, 2)
     for cell in ("simple", "gru", "lstm"):
         model = models.language_model(11, units=8, embedding=4, cell=cell)
         assert model(np.zeros((2, 6), int)).shape == (2, 6, 11)

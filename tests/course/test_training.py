@@ -1,4 +1,4 @@
-"""Loss scaling in a custom step, under every dtype policy, and the bar over epochs."""
+"""Loss scaling under every dtype policy, and the bar over epochs."""
 
 from __future__ import annotations
 
@@ -57,50 +57,6 @@ def test_with_loss_scaling_does_what_compile_does(policy):
 def slope_data():
     x = np.linspace(-1, 1, 64, dtype="float32")[:, None]
     return x, 3 * x
-
-
-def squared_error(y, predicted):
-    return keras.ops.mean((y - predicted) ** 2, axis=-1)
-
-
-@all_policies
-def test_a_custom_step_learns_under_every_policy(policy):
-    x, y = slope_data()
-    model = models.mlp((1,), 1, hidden=(8,))
-    step = training.make_train_step(model, keras.optimizers.Adam(0.05), squared_error)
-    losses = [step(x, y) for _ in range(40)]
-    assert losses[0].dtype == "float32"
-    assert float(losses[-1]) < 0.05 * float(losses[0])
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16"], indirect=True)
-def test_tiny_gradients_survive_only_with_scaling(policy):
-    """Without scaling they are zero in float16, and the model silently does not learn."""
-    x, y = slope_data()
-    tiny = 1e-8
-
-    def moved(scaling: bool) -> float:
-        keras.utils.set_random_seed(0)
-        model = models.mlp((1,), 1, hidden=(8,))
-        before = model.layers[-2].kernel.numpy().copy()
-        optimizer = keras.optimizers.SGD(0.1 / tiny)
-        step = training.make_train_step(
-            model,
-            optimizer if scaling else _Unscaled(optimizer),
-            lambda y, p: tiny * squared_error(y, p),
-        )
-        step(x, y)
-        return float(abs(model.layers[-2].kernel.numpy() - before).max())
-
-    assert moved(scaling=False) == 0
-    assert moved(scaling=True) > 0.001
-
-
-class _Unscaled(keras.optimizers.LossScaleOptimizer):
-    """The mistake: an optimizer whose loss is not scaled."""
-
-    def __init__(self, inner):
-        super().__init__(inner, initial_scale=1.0)
 
 
 def record_bars(monkeypatch) -> list[tqdm]:
