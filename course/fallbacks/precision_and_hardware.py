@@ -35,11 +35,11 @@ def largest_batch(model: keras.Model, memory: int, size: int = 4) -> int:
 
 def build_classifier(policy: str) -> keras.Model:
     """64 pixels to ten float32 logits, by two hidden layers under a dtype policy."""
-    model = keras.Sequential([keras.layers.Input((64,))])
+    reader = keras.Sequential([keras.layers.Input((64,))])
     for neurons in (64, 32):
-        model.add(keras.layers.Dense(neurons, "relu", dtype=policy))
-    model.add(keras.layers.Dense(units=10, dtype="float32"))
-    return model
+        reader.add(keras.layers.Dense(neurons, "relu", dtype=policy))
+    reader.add(keras.layers.Dense(units=10, dtype="float32"))
+    return reader
 
 
 def next_scale(
