@@ -65,7 +65,7 @@ def train_step(model: keras.Model, x: np.ndarray, y: np.ndarray) -> Step:
 
 def multiply_adds_works(answer: Callable[..., Any]) -> bool:
     """Whether layers at three places and for the whole are counted rightly."""
-    model = keras.Sequential(
+    network = keras.Sequential(
         [
             keras.layers.Input((3, 2)),
             keras.layers.Dense(5),
@@ -73,7 +73,7 @@ def multiply_adds_works(answer: Callable[..., Any]) -> bool:
             keras.layers.Dense(4),
         ]
     )
-    return bool(answer(model) == 90)
+    return bool(answer(network) == 90)
 
 
 def largest_batch_works(answer: Callable[..., Any]) -> bool:
