@@ -9,9 +9,7 @@ from importlib import metadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from course.installed import TENSORFLOW, tensorflow_versions
-
-DISTRIBUTION = "deep-learning-course"
+from course.installed import DISTRIBUTION, TENSORFLOW, installed_versions, tensorflow_versions
 
 
 def missing() -> list[str]:
@@ -29,7 +27,8 @@ def missing() -> list[str]:
         if wanted.name in TENSORFLOW and there:
             is_met = any(version in wanted.specifier for version in there.values())
         else:
-            is_met = _version(wanted.name) in wanted.specifier
+            version = installed_versions([wanted.name]).get(wanted.name)
+            is_met = version is not None and version in wanted.specifier
         if not is_met:
             name = next(iter(there), wanted.name) if wanted.name in TENSORFLOW else wanted.name
             found.append(f"{name}{wanted.specifier}")
@@ -55,14 +54,6 @@ def install_what_is_missing() -> None:
             f"{', '.join(replaced)} had been imported before: choose Runtime, Restart session, "
             "and run the notebook again."
         )
-
-
-def _version(name: str) -> str:
-    """The installed version; one that no requirement takes where there is none."""
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return ""
 
 
 def _imported(requirements: list[str]) -> list[str]:

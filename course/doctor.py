@@ -15,7 +15,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from course.installed import tensorflow_versions
+from course.installed import DISTRIBUTION, installed_versions, tensorflow_versions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,7 +94,7 @@ def show(rows: list[Row], console: Console) -> None:
 
 def _python(name: str) -> Row:
     found = f"{platform.python_version()} in {sys.prefix} on {platform.platform()}"
-    wanted = metadata.metadata("deep-learning-course")["Requires-Python"]
+    wanted = metadata.metadata(DISTRIBUTION)["Requires-Python"]
     from packaging.specifiers import SpecifierSet
 
     if wanted and platform.python_version() not in SpecifierSet(wanted):
@@ -108,11 +108,8 @@ def _packages(name: str) -> Row:
         advice = f"Run pip uninstall -y {' '.join(versions)}, and install the one you want again."
         return Row(name, ERROR, f"{' and '.join(versions)} overwrite each other's files", advice)
     missing = [] if versions else ["tensorflow"]
-    for package in PACKAGES:
-        try:
-            versions[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            missing.append(package)
+    versions |= installed_versions(PACKAGES)
+    missing += [package for package in PACKAGES if package not in versions]
     found = ", ".join(f"{package} {version}" for package, version in versions.items())
     if missing:
         return Row(name, ERROR, found, f"Missing: {', '.join(missing)}. Install the course again.")

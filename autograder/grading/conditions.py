@@ -6,16 +6,15 @@ import functools
 import hashlib
 import sys
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, requires
 from pathlib import Path
 
 from packaging.requirements import Requirement
 
 from autograder.grading.decision import Tests
 from autograder.grading.status import CELL_TIMEOUT
-from course.installed import TENSORFLOW
+from course.installed import DISTRIBUTION, TENSORFLOW, installed_versions
 
-DISTRIBUTION = "deep-learning-course"
 EXTRAS = ("", "instructor", "cluster")
 
 
@@ -26,8 +25,10 @@ def environment_key() -> str:
     A result that was made under another key is made again.
     """
     digest = hashlib.sha256(sys.version.encode())
-    for name in sorted(_packages() | set(TENSORFLOW)):
-        digest.update(f"{name} {_version(name)}\n".encode())
+    names = sorted(_packages() | set(TENSORFLOW))
+    versions = installed_versions(names)
+    for name in names:
+        digest.update(f"{name} {versions.get(name, 'absent')}\n".encode())
     for package in ("autograder", "course"):
         folder = Path(__file__).parents[2] / package
         for path in sorted(folder.rglob("*.py")):
@@ -47,13 +48,6 @@ def _packages() -> set[str]:
         if requirement.marker is None
         or any(requirement.marker.evaluate({"extra": extra}) for extra in EXTRAS)
     }
-
-
-def _version(name: str) -> str:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "absent"
 
 
 @dataclass(frozen=True)

@@ -8,17 +8,16 @@ import hashlib
 import json
 import os
 import platform
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from course.check.answers import ERROR, Outcome
 from course.check.lesson import Exercise, Lesson
 from course.check.whole import STOPPED, Problem, WholeRun
-from course.installed import tensorflow_versions
+from course.installed import DISTRIBUTION, TENSORFLOW, installed_versions
 
-# Another version of one of these, or of TensorFlow, may judge the same answer otherwise.
-_PACKAGES = ("deep-learning-course", "keras", "nbgrader", "nbval", "numpy", "pandas")
+# Another version of one of these may judge the same answer otherwise.
+_PACKAGES = (*TENSORFLOW, DISTRIBUTION, "keras", "nbgrader", "nbval", "numpy", "pandas")
 
 
 class Memory:
@@ -94,11 +93,7 @@ class Memory:
 
 
 def _versions() -> list[str]:
-    found = [platform.python_version(), *map(" ".join, tensorflow_versions().items())]
-    for name in _PACKAGES:
-        with contextlib.suppress(metadata.PackageNotFoundError):
-            found.append(f"{name} {metadata.version(name)}")
-    return found
+    return [platform.python_version(), *map(" ".join, installed_versions(_PACKAGES).items())]
 
 
 def _digest(text: str) -> str:

@@ -81,7 +81,7 @@ def test_what_is_missing(monkeypatch):
     asked = ["rich>=13", "nbgrader>=0.9", "tensorflow-cpu>=2.19", "ruff>=1; extra == 'dev'"]
     installed = {"rich": "12.0"}
     monkeypatch.setattr(colab.metadata, "requires", lambda name: asked)
-    monkeypatch.setattr(colab, "_version", lambda name: installed.get(name, ""))
+    monkeypatch.setattr(colab, "installed_versions", lambda names: installed)
     monkeypatch.setattr(colab, "tensorflow_versions", lambda: {"tensorflow": "2.20.0"})
     assert colab.missing() == ["rich>=13", "nbgrader>=0.9"]
     monkeypatch.setattr(colab, "tensorflow_versions", lambda: {"tensorflow": "2.18.0"})
