@@ -21,6 +21,16 @@ REPOSITORY = Path(__file__).parent.parent
 TOY = Path(__file__).parent / "toy"
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Files of tests that run in one process, but for those whose tests share nothing."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from tests.schedule import Schedule
+
+    return Schedule(config, log)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_fork_servers():
     """Processes that kernels are forked from end with the tests that have started them."""

@@ -30,6 +30,9 @@ WORKERS = 2
 # the message is about the cell.
 CELL_TIMEOUT, TEST_TIMEOUT = 300, 400
 
+# Lines of a failed step that are shown again at the end.
+END = 40
+
 
 @dataclass(frozen=True)
 class Step:
@@ -101,6 +104,30 @@ def forking_kernels() -> Iterator[None]:
             del os.environ["COURSE_RUNTIME_DIR"]
 
 
+def run(command: Sequence[str]) -> tuple[int, str]:
+    """Run a command here, what it prints shown as it comes.
+
+    Returns:
+        Its exit status, and the last ``END`` lines of what it has printed.
+    """
+    end = b""
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        bufsize=0,
+    ) as process:
+        assert process.stdout is not None
+        while part := process.stdout.read(1 << 16):
+            sys.stdout.buffer.write(part)
+            sys.stdout.flush()
+            end = b"\n".join((end + part).rsplit(b"\n", END + 1)[-END - 1 :])
+    return process.returncode, end.decode(errors="replace").rstrip()
+
+
 def main() -> int:
     """Run the steps and print what came of them."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -111,19 +138,21 @@ def main() -> int:
         install_bubblewrap()
     console = Console(highlight=False)
     table = Table("step", "result", "seconds", box=None)
-    failed = []
+    failed: dict[str, str] = {}
     start = time.monotonic()
     with forking_kernels():
         for step in steps(quick):
             console.rule(step.name)
             begun = time.monotonic()
-            process = subprocess.run(
-                step.command, cwd=ROOT, env=environment(), stdin=subprocess.DEVNULL, check=False
-            )
-            if process.returncode:
-                failed.append(step.name)
-            result = f"failed ({process.returncode})" if process.returncode else "passed"
+            status, end = run(step.command)
+            if status:
+                failed[step.name] = end
+            result = f"failed ({status})" if status else "passed"
             table.add_row(step.name, result, f"{time.monotonic() - begun:.0f}")
+    # Whoever sees only the last lines of a log finds there what failed.
+    for name, end in failed.items():
+        console.rule(f"{name}: the end of what it printed")
+        print(end)
     console.rule("summary")
     console.print(table)
     minutes = (time.monotonic() - start) / 60
