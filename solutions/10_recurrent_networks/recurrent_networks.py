@@ -1678,8 +1678,6 @@ assert np.isclose(reached, noted[best], atol=2e-3), (
 assert all(map(np.array_equal, given, (*few, *other))), "The arrays that were given changed."
 sizes = [part.units for part in flat_layers(composer) if isinstance(part, layers.LSTM)]
 assert sizes == [8, 8], f"8 units were asked for; the LSTM layers have {sizes}."
-composer, history = train_composer(few, one_late(ALL_TUNES[64:96]), 8, 0.0, 2)
-assert len(history.history["loss"]) == 2, "Two epochs were asked for at most."
 ### END HIDDEN TESTS
 
 

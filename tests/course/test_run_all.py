@@ -1,7 +1,7 @@
 """*Run All* on lessons as they are released, not answered: it goes on to the end.
 
-Trainings by ``fit`` end after two epochs here: what they come to is seen by nbval, which runs all of
-the instructors' notebooks.
+Trainings by ``fit`` end after two epochs here: what they come to is seen by nbval, which runs the
+whole notebooks of the instructor.
 """
 
 from __future__ import annotations
