@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbgrader import utils
 
 from autograder.grading.rebuild import rebuild, references
-from autograder.grading.run import NotebookRun, Reference, known_objects
+from autograder.grading.run import NotebookRun, Reference, objects_in_tests
 from autograder.grading.score import CellScore, score_cell
 from autograder.grading.status import Stop
 from autograder.notebooks.cells import Group, groups
@@ -86,8 +86,8 @@ def _one_pair(
 ) -> Iterator[Outcome]:
     """The outcomes up to the first answer that is stopped, with it; at least one."""
     right = references(instructor)
-    # An author's mistakes may give objects where the right answer does.
-    objects = None if watch else known_objects(instructor, workplace, files) or ObjectUse()
+    # An author's mistakes may give objects, and change arguments, where the right answer does.
+    objects = None if watch else objects_in_tests(instructor, workplace, files) or ObjectUse()
     notebook = rebuild(instructor, right)
     cells = notebook.cells
     # In grading an answer passes only if it does without its changes of arguments too. So here the

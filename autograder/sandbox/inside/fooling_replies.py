@@ -17,11 +17,14 @@ _fool_first: dict[str, Any] = {}
 
 
 def _fool_right(function: Any, args: Any, kwargs: Any) -> Any:
-    """The right reply, computed once for the same arguments."""
+    """The right reply, computed once for the same arguments, which stay as they are: a function
+    that works by changing them would do its work."""
     try:
-        key = function.__name__, pickle.dumps((args, kwargs))
+        given = pickle.dumps((args, kwargs))
+        args, kwargs = pickle.loads(given)
     except Exception:
         return function(*args, **kwargs)
+    key = function.__name__, given
     if key not in _fool_known:
         _fool_known[key] = function(*args, **kwargs)
     return _fool_known[key]

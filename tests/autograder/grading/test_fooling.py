@@ -79,3 +79,12 @@ def test_one_name_after_the_other(taken):
     right = "def one():\n    return 1.5\n\n\ndef two():\n    return 2.5"
     assert taken(right, "assert one() == 1.5, 'one'", "assert two() == 2.5, 'two'") == []
     assert taken(right, "assert one() == 1.5, 'one'\ntwo()") != []
+
+
+def test_a_function_that_changes_its_argument_does_not_while_it_gives_nothing(taken):
+    right = "def double(x):\n    x *= 2"
+    test = "for x in (np.arange(1.0, 4), np.ones(2)):\n    given = x.copy()\n    double(x)\n"
+    assert taken(right, test + "    assert np.allclose(x, 2 * given), 'double'") == []
+    weak = "assert double(np.ones(2)) is not 3, 'double'"
+    said = "the tests give all points to `double` if it gives an emptied reply"
+    assert said in taken(right, weak)
