@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-from tests.browser import CHROMIUM, jupyter_server
+from autograder.publish.site.chromium import chromium
+from tests.browser import jupyter_server
 
 ROOT = Path(__file__).parents[1]
 PICTURES = ROOT / "docs" / "pictures"
@@ -60,13 +61,11 @@ def picture_feedback(page: Page, path: Path) -> None:
 def main() -> None:
     """Take both."""
     PICTURES.mkdir(exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport=SIZE)
         page.set_default_timeout(120_000)
         picture_lesson(page, PICTURES / "lesson.png")
         picture_feedback(page, PICTURES / "feedback.png")
-        browser.close()
 
 
 if __name__ == "__main__":

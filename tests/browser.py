@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from autograder.publish.site.pdf import BROWSERS
+from autograder.publish.site.chromium import chromium, installed
 
-CHROMIUM = next(filter(None, map(shutil.which, BROWSERS)), None)
 needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None and "CI" not in os.environ,
+    installed() is None and "CI" not in os.environ,
     reason="no chromium: install Debian's to see the pages in a browser",
 )
 
@@ -79,17 +77,14 @@ def faults_of_page(path: Path, width: int = 1280) -> list[str]:
         width: of the window, in pixels.
     """
     from axe_playwright_python.sync_playwright import Axe
-    from playwright.sync_api import sync_playwright
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": width, "height": 800})
         asked: list[str] = []
         page.on("request", lambda request: asked.append(request.url))
         page.goto(path.as_uri())
         found = Axe().run(page)
         widest = page.evaluate("document.documentElement.scrollWidth")
-        browser.close()
     faults = [f"axe: {each['id']}: {each['help']}" for each in found.response["violations"]]
     faults += [
         f"asks for {url}" for url in asked if url != path.as_uri() and not url.startswith("data:")

@@ -21,8 +21,9 @@ from autograder.classroom.folders import ClassFolder
 from autograder.classroom.report import make_report
 from autograder.classroom.submissions import given_answers
 from autograder.nbgrader_course.api import empty_gradebook
+from autograder.publish.site.chromium import chromium
 from tests.autograder import toy_class
-from tests.browser import CHROMIUM, jupyter_server, needs_chromium
+from tests.browser import jupyter_server, needs_chromium
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -154,12 +155,8 @@ def server(root, tmp_path_factory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser():
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 class Seen:

@@ -11,7 +11,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from tests.browser import CHROMIUM, jupyter_server, needs_chromium, run_all
+from autograder.publish.site.chromium import chromium
+from tests.browser import jupyter_server, needs_chromium, run_all
 from tests.course.conftest import ToyLesson
 
 pytestmark = [pytest.mark.slow, needs_chromium]
@@ -32,14 +33,10 @@ def course_lab(root: Path, home: Path) -> Iterator[str]:
 @contextlib.contextmanager
 def window() -> Iterator:
     """An empty page, high enough that every cell of a notebook is on the screen."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         page = browser.new_page(viewport={"width": 1400, "height": 2400})
         page.set_default_timeout(120_000)
         yield page
-        browser.close()
 
 
 @contextlib.contextmanager

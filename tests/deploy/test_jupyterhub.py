@@ -17,8 +17,9 @@ from urllib.parse import urlencode
 import pytest
 import requests
 
+from autograder.publish.site.chromium import chromium
 from tests.autograder.toy_class import ASSIGNMENT, RIGHT
-from tests.browser import CHROMIUM, needs_chromium, run_all
+from tests.browser import needs_chromium, run_all
 
 ROOT = Path(__file__).parents[2]
 HERE = ROOT / "deploy" / "jupyterhub"
@@ -149,12 +150,8 @@ class Person:
 
 @pytest.fixture
 def log_in(hub):
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield lambda *words: Person(browser, hub, *words)
-        browser.close()
 
 
 @pytest.mark.slow

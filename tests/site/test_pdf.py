@@ -6,6 +6,7 @@ import pytest
 
 from autograder.errors import CourseError
 from autograder.publish.site import pdf
+from autograder.publish.site.chromium import find_browser
 from tests.browser import needs_chromium
 
 
@@ -21,4 +22,4 @@ def test_a_page_that_asks_for_something_elsewhere_is_not_printed(tmp_path):
 def test_without_a_browser_it_says_what_to_do(monkeypatch):
     monkeypatch.setenv("PATH", "")
     with pytest.raises(CourseError, match="apt-get install chromium, or leave the PDFs out"):
-        pdf.find_browser()
+        find_browser()

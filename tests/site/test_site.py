@@ -15,7 +15,8 @@ from bs4 import BeautifulSoup
 
 from autograder.publish.site import pdf
 from autograder.publish.site.__main__ import make_site
-from tests.browser import CHROMIUM, needs_chromium
+from autograder.publish.site.chromium import chromium
+from tests.browser import needs_chromium
 
 pytestmark = [pytest.mark.slow, needs_chromium]
 
@@ -61,12 +62,8 @@ def address(site) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def browser(site):
     """Begun when the site is made: Playwright works once at a time, and printing needs it too."""
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

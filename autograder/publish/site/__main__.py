@@ -11,6 +11,7 @@ from pathlib import Path
 from autograder.errors import CourseError
 from autograder.gates import leaks, secret_lines
 from autograder.publish.site import pdf
+from autograder.publish.site.chromium import find_browser
 from autograder.publish.site.sources import make_sources
 
 ROOT = Path(__file__).parents[3]
@@ -32,7 +33,7 @@ def make_site(root: Path, out: Path, *, with_pdf: bool = True) -> Path:
             cannot be printed.
     """
     if with_pdf:
-        pdf.find_browser()
+        find_browser()
     source, html = out / "source", out / "html"
     made = make_sources(root, pdf=with_pdf)
     _write(source, made)

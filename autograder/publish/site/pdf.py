@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from autograder.errors import CourseError
+from autograder.publish.site.chromium import chromium
 
 if TYPE_CHECKING:
     from playwright.sync_api import PdfMargins, Route
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 _MARGIN: PdfMargins = {"top": "15mm", "right": "15mm", "bottom": "18mm", "left": "15mm"}
 _NUMBER = (
     '<div style="width: 100%; text-align: center; font-size: 8pt">'
@@ -25,21 +24,6 @@ _IS_DRAWN = """async () => {
 }"""
 
 
-def find_browser() -> str:
-    """The path of Chromium or Chrome.
-
-    Raises:
-        CourseError: there is none.
-    """
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        raise CourseError(
-            "Lessons are printed with Chromium, and it is not installed: apt-get install chromium, "
-            "or leave the PDFs out with --no-pdf."
-        )
-    return found
-
-
 def print_pages(pages: Iterable[Path]) -> Iterator[Path]:
     """Print pages, each to a PDF beside it; give each PDF once it is there.
 
@@ -49,9 +33,6 @@ def print_pages(pages: Iterable[Path]) -> Iterator[Path]:
     Raises:
         CourseError: there is no browser, or a page asks for something elsewhere.
     """
-    from playwright.sync_api import sync_playwright
-
-    browser_path = find_browser()
     outside: list[str] = []
 
     def fetch(route: Route) -> None:
@@ -61,28 +42,24 @@ def print_pages(pages: Iterable[Path]) -> Iterator[Path]:
             outside.append(route.request.url)
             route.abort()
 
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=browser_path, args=["--no-sandbox"])
-        try:
-            page = browser.new_page(color_scheme="light")
-            page.route("**/*", fetch)
-            for path in pages:
-                page.goto(path.resolve().as_uri())
-                page.evaluate(_IS_DRAWN)
-                if outside:
-                    raise CourseError(f"{path.name} asks for {outside[0]}: the site must hold it.")
-                printed = path.with_suffix(".pdf")
-                page.pdf(
-                    path=printed,
-                    format="A4",
-                    margin=_MARGIN,
-                    display_header_footer=True,
-                    header_template="<span></span>",
-                    footer_template=_NUMBER,
-                    print_background=True,
-                    tagged=True,
-                    outline=True,
-                )
-                yield printed
-        finally:
-            browser.close()
+    with chromium() as browser:
+        page = browser.new_page(color_scheme="light")
+        page.route("**/*", fetch)
+        for path in pages:
+            page.goto(path.resolve().as_uri())
+            page.evaluate(_IS_DRAWN)
+            if outside:
+                raise CourseError(f"{path.name} asks for {outside[0]}: the site must hold it.")
+            printed = path.with_suffix(".pdf")
+            page.pdf(
+                path=printed,
+                format="A4",
+                margin=_MARGIN,
+                display_header_footer=True,
+                header_template="<span></span>",
+                footer_template=_NUMBER,
+                print_background=True,
+                tagged=True,
+                outline=True,
+            )
+            yield printed
