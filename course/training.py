@@ -1,11 +1,15 @@
-"""Helpers for training: an optimizer that is right under every dtype policy, and a quiet bar."""
+"""Helpers for training: an optimizer that is right under every dtype policy, one whose steps can be
+looked at, and a quiet bar."""
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 # What Keras hands to a callback: names of losses and metrics, and their values.
 Logs = dict[str, Any] | None
@@ -32,6 +36,37 @@ def with_loss_scaling(
     scaled = keras.optimizers.LossScaleOptimizer
     is_needed = (policy or keras.config.dtype_policy()).name == "mixed_float16"
     return scaled(optimizer) if is_needed and not isinstance(optimizer, scaled) else optimizer
+
+
+class WalkingOptimizer(keras.optimizers.Optimizer):
+    """Keras's base class of optimizers, with a method that shows the steps of one."""
+
+    def walk(
+        self,
+        starts: Sequence[np.ndarray],
+        gradients: Sequence[Sequence[np.ndarray]],
+        rates: Sequence[float] | None = None,
+    ) -> list[list[np.ndarray]]:
+        """The places that weights go to, one after the other, compiled as ``fit`` compiles them.
+
+        Args:
+            starts: where each weight array is at first.
+            gradients: for each step one gradient for each weight array, of its shape.
+            rates: the learning rate of each step. None, the default, leaves it as it is.
+
+        Returns:
+            for each step the weight arrays after it, float32.
+        """
+        weights = [keras.Variable(start, dtype="float32") for start in starts]
+        self.build(weights)
+        step = tf.function(lambda slopes: self.apply(slopes, weights))
+        places = []
+        for number, slopes in enumerate(gradients):
+            if rates is not None:
+                self.learning_rate = float(rates[number])
+            step([tf.constant(slope, tf.float32) for slope in slopes])
+            places.append([weight.numpy() for weight in weights])
+        return places
 
 
 class Progress(keras.callbacks.Callback):

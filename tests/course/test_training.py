@@ -82,3 +82,18 @@ def test_progress_shows_epochs_on_stderr_and_leaves_stdout_alone(capsys, monkeyp
     (drawn,) = bars
     assert drawn.n == 3
     assert "loss" in drawn.postfix
+
+
+class Downhill(training.WalkingOptimizer):
+    def update_step(self, gradient, variable, learning_rate):
+        variable.assign_sub(learning_rate * gradient)
+
+
+def test_an_optimizer_walks_with_given_gradients_and_rates():
+    walked = Downhill(0.5).walk([[1.0], [0.0, 2.0]], [[[1.0], [2.0, 0.0]]] * 2)
+    assert [[place.tolist() for place in places] for places in walked] == [
+        [[0.5], [-1.0, 2.0]],
+        [[0.0], [-2.0, 2.0]],
+    ]
+    (first,), (second,) = Downhill(0.5).walk([[1.0]], [[[1.0]]] * 2, rates=[1.0, 0.25])
+    assert (first[0], second[0]) == (0.0, -0.25)
