@@ -72,6 +72,12 @@ def reader(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(names["large_network"](), digits, rng.integers(0, 10, names["BATCH"]), loss)
 
 
+def walker(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """02: handwritten digits, and a network of dense layers."""
+    digits = rng.integers(0, 256, (names["BATCH"], 28, 28, 1), dtype="uint8")
+    return Work(names["wide_network"](), digits, rng.integers(0, 10, names["BATCH"]), classes())
+
+
 def photographer(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """05: small photographs, and which of ten things each shows."""
     pictures = rng.integers(0, 256, (names["BATCH"], 32, 32, 3), dtype="uint8")
@@ -158,6 +164,7 @@ def sharpener(names: dict[str, Any], rng: np.random.Generator) -> Work:
 
 MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "01_neurons_and_layers": reader,
+    "02_loss_and_backpropagation": walker,
     "05_precision_and_hardware": photographer,
     "06_patient_records": physicist,
     "07_chest_xrays": radiologist,

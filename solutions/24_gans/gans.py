@@ -43,7 +43,7 @@
 #       "Fréchet distance, FID": How far apart two sets of images are, by the means and covariances of what a classifier computes from them.
 #       "Mean (of Keras)": The metric that averages what it is given over an epoch.
 #       "mode collapse": A generator that turns all noise into a few kinds of examples.
-#     explains: [dtype policy, float16, loss scaling, transposed convolution]
+#     explains: [backpropagation, dtype policy, float16, loss scaling, transposed convolution]
 # ---
 
 # %% [markdown]

@@ -18,6 +18,7 @@ LESSONS = Path(__file__).parent.parent.parent / "lessons"
 # Those whose own cells show something also where an exercise is not answered.
 WITHOUT_ANSWERS = [
     "01_neurons_and_layers",
+    "02_loss_and_backpropagation",
     "05_precision_and_hardware",
     "06_patient_records",
     "07_chest_xrays",
