@@ -19,6 +19,7 @@ import ast
 import json
 import re
 import resource
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
@@ -122,6 +123,18 @@ def translator(names: dict[str, Any], rng: np.random.Generator) -> Work:
     return Work(model, [source, so_far, np.ones(shape, bool)], labels, classes())
 
 
+def describer(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """13: photographs and captions of 10,000 different words; the looker is frozen."""
+    # The file alone: the package around it needs more than Keras and NumPy.
+    ours = runpy.run_path(str(ROOT / "course" / "fallbacks" / "image_captions.py"))
+    names["make_writer"] = ours["make_writer"]
+    side, words = names["PIXELS"], 10_000
+    photographs = rng.random((names["BATCH"], side, side, 3), dtype="float32") * 255
+    rows = rng.integers(1, words, (names["BATCH"], names["LONGEST"] + 2))
+    _, _, model = names["photograph_captioner"](words, None)
+    return Work(model, [photographs, rows[:, :-1]], rows[:, 1:], classes())
+
+
 def denoiser(names: dict[str, Any], rng: np.random.Generator) -> Work:
     """17: digits with noise, and the same without."""
     digits = rng.random((names["BATCH"], 28, 28, 1)).astype("float32")
@@ -171,6 +184,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "12_translation": translator,
+    "13_image_captions": describer,
     "17_autoencoders": denoiser,
     "18_anomaly_detection": guard,
     "22_deep_q_learning": player,

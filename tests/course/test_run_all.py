@@ -25,6 +25,7 @@ WITHOUT_ANSWERS = [
     "10_recurrent_networks",
     "11_language_models",
     "12_translation",
+    "13_image_captions",
     "17_autoencoders",
     "18_anomaly_detection",
     "22_deep_q_learning",
