@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def names_of(lesson: str) -> dict[str, Any]:
-    """What a lesson's cells at full size define: functions, and names for plain values.
+    """What a lesson's cells at full size and its answers define: functions, and plain values.
 
     Nothing else of the lesson runs, so neither its data nor its other packages are needed.
 
@@ -47,7 +47,7 @@ def names_of(lesson: str) -> dict[str, Any]:
     cells = re.split(r"^# %%(.*)$", source.read_text(encoding="utf-8"), flags=re.MULTILINE)
     names = {"keras": keras, "layers": layers, "ops": keras.ops, "np": np}
     for tags, code in zip(cells[1::2], cells[2::2], strict=True):
-        if "full-size" not in tags:
+        if "full-size" not in tags and "solution=true" not in tags:
             continue
         for node in ast.parse(code).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) or _is_plain(node):
@@ -99,6 +99,14 @@ def radiologist(names: dict[str, Any], rng: np.random.Generator) -> Work:
     labels = rng.integers(0, 2, (names["BATCH"], 1)).astype("float32")
     loss = keras.losses.BinaryCrossentropy(from_logits=True)
     return Work(names["residual_network"]((28, 28, 1)), films, labels, loss)
+
+
+def botanist(names: dict[str, Any], rng: np.random.Generator) -> Work:
+    """08: satellite pictures of ten kinds of land."""
+    pictures = rng.random((names["BATCH"], names["SIZE"], names["SIZE"], 3)).astype("float32")
+    whole = names["large_network"]({"first": 10})
+    model = keras.Model(whole.input, whole.output["first"])
+    return Work(model, pictures, rng.integers(0, 10, names["BATCH"]), classes())
 
 
 def composer(names: dict[str, Any], rng: np.random.Generator) -> Work:
@@ -181,6 +189,7 @@ MODELS: dict[str, Callable[[dict[str, Any], np.random.Generator], Work]] = {
     "05_precision_and_hardware": photographer,
     "06_patient_records": physicist,
     "07_chest_xrays": radiologist,
+    "08_crops_and_climate": botanist,
     "10_recurrent_networks": composer,
     "11_language_models": writer,
     "12_translation": translator,

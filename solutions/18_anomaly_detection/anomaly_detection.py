@@ -28,7 +28,7 @@
 #     built: an autoencoder for traces and an alarm that shows where one is wrong, a fraud classifier trained on few labels, the threshold with the lowest cost, and its precision at the true base rate
 #     terms:
 #       "anomaly (in data)": Something rare that does not look like the rest.
-#       "Conv1D, Conv1DTranspose": Convolution and transposed convolution along a sequence instead of over a picture.
+#       "Conv1DTranspose": A transposed convolution along a sequence instead of over a picture.
 #       "AveragePooling1D": The layer that replaces each place of a sequence by the mean of its neighbourhood.
 #       "GlobalMaxPooling1D": The layer that keeps each feature's largest value over a whole sequence.
 #       "isolation forest": An alarm that cuts the data at random until each row is alone, which takes few cuts for an anomaly.
@@ -40,7 +40,7 @@
 #       "Bayes' rule": "How a probability changes with evidence: odds afterwards are odds before times what the evidence says."
 #       "ROC curve": Sensitivity against the share of false alarms among the negative, for all thresholds; its area is the AUROC.
 #       "precision-recall curve": Precision against sensitivity, called recall, for all thresholds; it shows the base rate.
-#     explains: []
+#     explains: [Conv1D]
 # ---
 
 # %% [markdown]

@@ -34,11 +34,10 @@
 #       "tf.data": TensorFlow's streams of batches, which can be drawn and changed on the way to training.
 #       "resampling": Training on examples that are drawn by chances other than those of the collection.
 #       "Mean": The metric of Keras that averages what it is given over an epoch.
-#       "support-vector machine": A classical classifier, strong where there are few examples.
 #       "deep fake": A picture, film or voice of a person that a network has made.
 #       "odds (of a probability)": A probability divided by that of the contrary.
 #       "signature (of a picture)": A number computed from all its bytes and a secret key, by which a change is noticed.
-#     explains: [AUROC, "Bayes' rule", Concatenate, mean squared error, PCA, ridge regression, sample_weight, Conv2DTranspose]
+#     explains: [AUROC, "Bayes' rule", Concatenate, mean squared error, PCA, ridge regression, sample_weight, Conv2DTranspose, support vector machine]
 # ---
 
 # %% [markdown]

@@ -22,6 +22,7 @@ WITHOUT_ANSWERS = [
     "05_precision_and_hardware",
     "06_patient_records",
     "07_chest_xrays",
+    "08_crops_and_climate",
     "10_recurrent_networks",
     "11_language_models",
     "12_translation",
