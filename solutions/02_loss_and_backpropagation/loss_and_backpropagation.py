@@ -46,7 +46,7 @@
 #       "RMSprop": An optimizer that divides each weight's gradient by the typical size of its recent gradients.
 #       "moving average": A mean in which what is older counts less, by the same factor for each step.
 #       "bias correction (of Adam)": The division that makes up for moving averages that start at 0.
-#     explains: [mean squared error, class_weight, CosineDecay, loss scaling, Flatten, Rescaling, support-vector machine, dtype policy]
+#     explains: [mean squared error, class_weight, CosineDecay, loss scaling, Flatten, Rescaling, support vector machine, dtype policy]
 # ---
 
 # %% [markdown]

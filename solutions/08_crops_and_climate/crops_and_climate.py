@@ -308,7 +308,7 @@ results.table(
 # 1. Its inputs are pictures (batch, *shape) with values from 0 to 1. First `layers.RandomFlip("horizontal_and_vertical")`:
 #    a leaf may lie any way round. (A chest may not.) Then `layers.Rescaling` brings the values to −1 to 1.
 # 2. A block for each number in `filters`: a convolution with that many kernels of 3 × 3, `padding="same"`, without a bias; batch
-#    normalisation with a momentum of .9; ReLU. Between two blocks, and only there, `layers.MaxPooling2D()`.
+#    normalisation whose running mean keeps nine tenths at each step, `momentum=0.9`; ReLU. Between two blocks, and only there, `layers.MaxPooling2D()`.
 # 3. Global average pooling; then, side by side, a dense layer for each question, which gives logits.
 # 4. The outputs are a dictionary from each question's name to its logits (batch, answers).
 
