@@ -1,8 +1,4 @@
-"""*Run All* on lessons as they are released, not answered: it goes on to the end.
-
-Trainings by ``fit`` end after two epochs here: what they come to is seen by nbval, which runs the
-whole notebooks of the instructor.
-"""
+"""*Run All* on lessons as they are released, not answered: it goes on to the end."""
 
 from __future__ import annotations
 
@@ -33,15 +29,6 @@ WITHOUT_ANSWERS = [
     "24_gans",
     "25_fakes_and_fairness",
 ]
-SHORT_TRAININGS = """
-import keras
-
-def fit(self, *args, epochs=1, whole=keras.Model.fit, **others):
-    return whole(self, *args, epochs=min(epochs, 2), **others)
-
-keras.Model.fit = fit
-del fit
-"""
 
 
 @pytest.mark.slow
@@ -49,7 +36,6 @@ del fit
 def test_an_unanswered_lesson_runs_to_its_end(lesson):
     (path,) = (LESSONS / lesson).glob("*.ipynb")
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells.insert(0, nbformat.v4.new_code_cell(SHORT_TRAININGS))
     client = NotebookClient(notebook, timeout=600, resources={"metadata": {"path": path.parent}})
     with quiet_kernels():
         client.execute()
