@@ -23,8 +23,8 @@ def make_looker(height: int, width: int, filters: Sequence[int]) -> keras.Model:
     """Pictures (batch, height, width, 3) to places (batch, places, filters[-1] + 2)."""
     shown = keras.Input((height, width, 3), name="shown")
     features = shown
-    for number, kernels in enumerate(filters):
-        stride = 2 if number < len(filters) - 1 else 1
+    for block, kernels in enumerate(filters):
+        stride = 2 if block < len(filters) - 1 else 1
         convolve = layers.Conv2D(kernels, 3, stride, "same", use_bias=False)
         features = layers.BatchNormalization(momentum=0.9)(convolve(features))
         features = layers.Activation("relu")(features)
