@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import json
 import re
 import resource
@@ -51,7 +52,9 @@ def names_of(lesson: str) -> dict[str, Any]:
             continue
         for node in ast.parse(code).body:
             if isinstance(node, ast.FunctionDef | ast.ClassDef) or _is_plain(node):
-                exec(compile(ast.Module([node], []), str(source), "exec"), names)
+                # A class may come from one of the lesson's other packages; no model needs it.
+                with contextlib.suppress(NameError):
+                    exec(compile(ast.Module([node], []), str(source), "exec"), names)
     return names
 
 
